@@ -34,9 +34,9 @@ type NodePoolConversionData struct {
 	LeaderLastElectedTime   *metav1.Time                  `json:"leaderLastElectedTime,omitempty"`
 	Conditions              []ConditionConversionData     `json:"conditions,omitempty"`
 
-	// HostNetworkAnnotation is missing from v1alpha1, which says host
-	// networking by AnnotationHostNetwork. It is there when the hub object
-	// has that annotation as well and the two could not be told apart.
+	// HostNetworkAnnotation is there when the hub object has the annotation
+	// AnnotationHostNetwork beside the field, and a version could not tell the
+	// two apart: v1alpha1 has no field, v1beta1 also reads the annotation.
 	HostNetworkAnnotation *HostNetworkConversionData `json:"hostNetworkAnnotation,omitempty"`
 }
 

@@ -21,6 +21,10 @@ func Convert_v1beta1_NodePool_To_apps_NodePool(in *NodePool, out *apps.NodePool,
 	}
 	out.Annotations = annotations
 	out.Spec.Selector = data.Selector
+	if data.HostNetworkAnnotation != nil {
+		// Defaulting has taken the annotation for the field; it was not.
+		out.Spec.HostNetwork = data.HostNetworkAnnotation.Field
+	}
 	data.RestoreV1beta2(&out.Spec, &out.Status)
 	return nil
 }
@@ -32,6 +36,9 @@ func Convert_apps_NodePool_To_v1beta1_NodePool(in *apps.NodePool, out *NodePool,
 		return err
 	}
 	data := apps.NodePoolConversionData{Selector: in.Spec.Selector}
+	if value := in.Annotations[apps.AnnotationHostNetwork]; value == "true" && !in.Spec.HostNetwork {
+		data.HostNetworkAnnotation = &apps.HostNetworkConversionData{Annotation: value}
+	}
 	data.KeepV1beta2(&in.Spec, &in.Status)
 	out.Annotations, err = apps.JoinConversionData(out.Annotations, data)
 	return err
