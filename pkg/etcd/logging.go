@@ -1,0 +1,77 @@
+// Copyright The Steppe Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package etcd
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/go-logr/logr"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+)
+
+// newLogger sends etcd's log to the process's own. etcd ends the process
+// through its logger when it cannot go on; that is reported to fail instead.
+func newLogger(to logr.Logger, fail func(error)) *zap.Logger {
+	hook := failHook{fail: fail}
+	return zap.New(&logCore{to: to}, zap.WithFatalHook(hook), zap.WithPanicHook(hook))
+}
+
+// failHook stops the goroutine that cannot go on for good: etcd counts on its
+// logger never to return there.
+type failHook struct {
+	fail func(error)
+}
+
+func (h failHook) OnWrite(entry *zapcore.CheckedEntry, fields []zapcore.Field) {
+	err := errors.New(entry.Message)
+	for _, field := range fields {
+		if cause, ok := field.Interface.(error); ok && field.Type == zapcore.ErrorType {
+			err = fmt.Errorf("%s: %w", entry.Message, cause)
+		}
+	}
+	h.fail(err)
+	select {}
+}
+
+// logCore passes warnings and worse on. What etcd says at lower levels is about
+// a cluster of many members, and this one has one.
+type logCore struct {
+	to     logr.Logger
+	fields []zapcore.Field
+}
+
+func (*logCore) Enabled(level zapcore.Level) bool { return level >= zapcore.WarnLevel }
+
+func (c *logCore) With(fields []zapcore.Field) zapcore.Core {
+	return &logCore{to: c.to, fields: slices.Concat(c.fields, fields)}
+}
+
+func (c *logCore) Check(entry zapcore.Entry, checked *zapcore.CheckedEntry) *zapcore.CheckedEntry {
+	if c.Enabled(entry.Level) {
+		return checked.AddCore(entry, c)
+	}
+	return checked
+}
+
+func (c *logCore) Write(entry zapcore.Entry, fields []zapcore.Field) error {
+	encoder := zapcore.NewMapObjectEncoder()
+	var keysAndValues []any
+	for _, field := range slices.Concat(c.fields, fields) {
+		field.AddTo(encoder)
+	}
+	for key, value := range encoder.Fields {
+		keysAndValues = append(keysAndValues, key, value)
+	}
+	if entry.Level >= zapcore.ErrorLevel {
+		c.to.Error(nil, entry.Message, keysAndValues...)
+	} else {
+		c.to.Info(entry.Message, keysAndValues...)
+	}
+	return nil
+}
+
+func (*logCore) Sync() error { return nil }

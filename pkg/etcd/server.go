@@ -1,0 +1,287 @@
+// Copyright The Steppe Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package etcd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+
+	"go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/server/v3/embed"
+	"go.etcd.io/etcd/server/v3/etcdserver/api/v3rpc"
+	"golang.org/x/sys/unix"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/test/bufconn"
+	"k8s.io/klog/v2"
+)
+
+const (
+	// DefaultQuotaBytes bounds the database, as etcd itself does by default.
+	DefaultQuotaBytes = 2 << 30
+
+	// Endpoint is the address that clients with DialContext use. Only its
+	// form matters.
+	Endpoint = "http://embedded.etcd:2379"
+
+	memberName = "default"
+
+	// startPatience is how long a member may take until it is ready. Replaying
+	// a large log from a slow disk takes minutes, not hours.
+	startPatience = 10 * time.Minute
+
+	// defragThresholdMegabytes is how much free space inside the database
+	// makes it worth while to rewrite it at start. Without that the file never
+	// shrinks, and free pages count against the quota.
+	defragThresholdMegabytes = 64
+
+	// connectionBuffer is the size of the in-memory connection's buffer: enough
+	// for a large response to be written in few steps.
+	connectionBuffer = 256 << 10
+)
+
+// Config says where and how a member keeps its data.
+type Config struct {
+	// Dir is the data directory. It is created if it is missing, and belongs
+	// to one process at a time.
+	Dir string
+	// QuotaBytes bounds the size of the database; writes beyond it are refused
+	// until something is deleted. 0 means DefaultQuotaBytes.
+	QuotaBytes int64
+	// UnsafeNoFsync gives up durability for speed. For tests only.
+	UnsafeNoFsync bool
+}
+
+// Server is a running member. Its methods may be called at any time and from
+// any goroutine.
+type Server struct {
+	dir      *dataDir
+	etcd     *embed.Etcd
+	rpc      *grpc.Server
+	memory   *bufconn.Listener
+	serving  sync.WaitGroup
+	failed   chan error
+	failOnce sync.Once
+	close    sync.Once
+}
+
+// Start brings a member up and returns when it answers. The data directory is
+// locked until Close has returned.
+func Start(ctx context.Context, cfg Config) (*Server, error) {
+	dir, err := openDataDir(cfg.Dir)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{dir: dir, memory: bufconn.Listen(connectionBuffer), failed: make(chan error, 1)}
+	if err := s.start(ctx, cfg); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func (s *Server) start(ctx context.Context, cfg Config) error {
+	known, err := s.dir.check()
+	if err != nil {
+		return err
+	}
+	logger := klog.FromContext(ctx).WithName("etcd")
+	began := time.Now()
+	if err := s.launch(ctx, embedConfig(cfg, embed.NewZapLoggerBuilder(newLogger(logger, s.fail)))); err != nil {
+		return explain(cfg.Dir, err)
+	}
+	if err := s.waitReady(ctx); err != nil {
+		return explain(cfg.Dir, err)
+	}
+	member := s.etcd.Server
+	if err := s.dir.confirm(known, member.Cluster().ID().String(), member.MemberID().String()); err != nil {
+		return err
+	}
+	if err := s.disarmQuota(ctx, cfg.quota()); err != nil {
+		return fmt.Errorf("clearing etcd's quota alarm: %w", err)
+	}
+	s.serve(logger)
+	logger.Info("Started embedded etcd", "dir", cfg.Dir, "new", known == nil, "revision", member.KV().Rev(), "duration", time.Since(began).Round(time.Millisecond))
+	return nil
+}
+
+// launch runs embed.StartEtcd, which may also end by way of the log or a panic.
+func (s *Server) launch(ctx context.Context, cfg *embed.Config) error {
+	type result struct {
+		etcd *embed.Etcd
+		err  error
+	}
+	done := make(chan result, 1)
+	go func() {
+		defer func() {
+			if p := recover(); p != nil {
+				done <- result{err: fmt.Errorf("etcd panicked: %v", p)}
+			}
+		}()
+		etcd, err := embed.StartEtcd(cfg)
+		done <- result{etcd, err}
+	}()
+	select {
+	case r := <-done:
+		s.etcd = r.etcd
+		return r.err
+	case err := <-s.failed:
+		s.failed <- err // for Close, which must not wait for a dead member
+		return err
+	case <-ctx.Done():
+		// The start cannot be interrupted; the process is about to end anyway.
+		return context.Cause(ctx)
+	}
+}
+
+func (s *Server) waitReady(ctx context.Context) error {
+	patience := time.NewTimer(startPatience)
+	defer patience.Stop()
+	select {
+	case <-s.etcd.Server.ReadyNotify():
+		return nil
+	case err := <-s.etcd.Err():
+		return err
+	case err := <-s.failed:
+		s.failed <- err
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-patience.C:
+		return fmt.Errorf("etcd was not ready after %v", startPatience)
+	}
+}
+
+// serve answers clients: the in-memory ones, and etcdctl on the socket.
+func (s *Server) serve(logger klog.Logger) {
+	s.rpc = v3rpc.Server(s.etcd.Server, nil, nil)
+	listeners := []net.Listener{s.memory}
+	if socket, err := listenUnix(s.SocketPath()); err != nil {
+		logger.Info("Went without the socket for etcdctl", "path", s.SocketPath(), "err", err)
+	} else {
+		listeners = append(listeners, socket)
+	}
+	for _, listener := range listeners {
+		s.serving.Go(func() {
+			if err := s.rpc.Serve(listener); err != nil {
+				s.fail(fmt.Errorf("serving etcd: %w", err))
+			}
+		})
+	}
+}
+
+// disarmQuota takes back the alarm by which etcd refuses writes once the quota
+// has been reached, if what has been deleted since brought the database below.
+func (s *Server) disarmQuota(ctx context.Context, quota int64) error {
+	if len(s.etcd.Server.Alarms()) == 0 || s.etcd.Server.Backend().Size() >= quota {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	_, err := s.etcd.Server.Alarm(ctx, &etcdserverpb.AlarmRequest{
+		Action:   etcdserverpb.AlarmRequest_DEACTIVATE,
+		MemberID: uint64(s.etcd.Server.MemberID()),
+		Alarm:    etcdserverpb.AlarmType_NOSPACE,
+	})
+	return err
+}
+
+// DialContext opens an in-memory connection to the member, whatever the address.
+func (s *Server) DialContext(ctx context.Context, _, _ string) (net.Conn, error) {
+	return s.memory.DialContext(ctx)
+}
+
+// SocketPath is the Unix socket for etcdctl, in the data directory.
+func (s *Server) SocketPath() string { return filepath.Join(s.dir.path, socketFile) }
+
+// Failed delivers an error when the member can no longer go on, for instance
+// because its disk is full. Nothing is acknowledged any more from then on; the
+// process should end.
+func (s *Server) Failed() <-chan error { return s.failed }
+
+func (s *Server) fail(err error) {
+	s.failOnce.Do(func() { s.failed <- explain(s.dir.path, err) })
+}
+
+// Close stops the member. What was acknowledged is on disk before, after and
+// without it. It returns when nothing runs any more, or at once if the member
+// had failed. Further calls do nothing.
+func (s *Server) Close() (err error) {
+	s.close.Do(func() {
+		select {
+		case failure := <-s.failed:
+			s.failed <- failure
+			return // its goroutines are stuck, and hold the lock until the process ends
+		default:
+		}
+		if s.rpc != nil {
+			s.rpc.Stop()
+		}
+		s.serving.Wait()
+		if s.etcd != nil {
+			s.etcd.Close()
+		}
+		err = s.dir.close()
+	})
+	return err
+}
+
+func (c Config) quota() int64 {
+	if c.QuotaBytes > 0 {
+		return c.QuotaBytes
+	}
+	return DefaultQuotaBytes
+}
+
+func embedConfig(cfg Config, logger func(*embed.Config) error) *embed.Config {
+	out := embed.NewConfig()
+	out.Name = memberName
+	out.Dir = cfg.Dir
+	out.ZapLoggerBuilder = logger
+	out.QuotaBackendBytes = cfg.quota()
+	out.UnsafeNoFsync = cfg.UnsafeNoFsync
+	out.BootstrapDefragThresholdMegabytes = defragThresholdMegabytes
+	// Compaction is the API server's: it knows how old a revision its clients
+	// may still ask for.
+	out.AutoCompactionRetention = "0"
+	// A single member needs no listeners; it must only have peer addresses on
+	// record, and they must stay the same for the life of the data.
+	peer := url.URL{Scheme: "http", Host: "localhost:2380"}
+	out.ListenPeerUrls, out.ListenClientUrls = nil, nil
+	out.AdvertisePeerUrls = []url.URL{peer}
+	out.AdvertiseClientUrls = []url.URL{{Scheme: "http", Host: "localhost:2379"}}
+	out.InitialCluster = memberName + "=" + peer.String()
+	return out
+}
+
+// explain turns errors that an operator can do something about into advice.
+func explain(dir string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, syscall.ENOSPC):
+		return fmt.Errorf("the file system of etcd data directory %s is full: free space on it and start again: %w", dir, err)
+	case errors.Is(err, syscall.EROFS), errors.Is(err, syscall.EACCES):
+		return fmt.Errorf("etcd data directory %s cannot be written: %w", dir, err)
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return err
+	default:
+		return fmt.Errorf("etcd cannot work with data directory %s, which may be damaged (restore it from a backup, or remove it to start empty and lose what it held): %w", dir, err)
+	}
+}
+
+// listenUnix takes the socket over from a process that died. The data
+// directory's lock says that none is alive.
+func listenUnix(path string) (net.Listener, error) {
+	if err := os.Remove(path); err != nil && !errors.Is(err, unix.ENOENT) {
+		return nil, err
+	}
+	return net.Listen("unix", path)
+}
