@@ -1,0 +1,78 @@
+// Copyright The Steppe Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package app
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/component-base/version"
+	"k8s.io/klog/v2"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	appsv1beta2 "github.com/steppe-io/steppe/apis/apps/v1beta2"
+	"github.com/steppe-io/steppe/pkg/controller/watchcache"
+)
+
+// shutdownTimeout is how long work in progress has to end before the Lease is
+// given back. It is less than the 30 s that a pod has.
+const shutdownTimeout = 20 * time.Second
+
+// Run runs yurt-manager until the context ends or the Lease is lost, and
+// returns when everything that it has started has ended:
+//
+//  1. probes and metrics are served: live, not ready;
+//  2. each controller is added when the API it needs is served, and its cache
+//     fills, leader or not: ready;
+//  3. with the Lease, the controllers work;
+//  4. at the end they finish what they are doing, the caches stop, and the
+//     Lease is released, so that the next replica need not wait for it.
+func Run(ctx context.Context, config *Config) error {
+	logger := klog.FromContext(ctx)
+	logger.Info("Started yurt-manager", "version", version.Get().GitVersion)
+
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, appsv1beta2.AddToScheme} {
+		if err := add(scheme); err != nil {
+			return fmt.Errorf("build the scheme: %w", err)
+		}
+	}
+	mgr, err := manager.New(config.REST, manager.Options{
+		Scheme:                        scheme,
+		Logger:                        logger,
+		Cache:                         watchcache.Options(),
+		BaseContext:                   func() context.Context { return context.WithoutCancel(ctx) },
+		LeaderElection:                config.LeaderElect,
+		LeaderElectionID:              config.LeaderElectResource,
+		LeaderElectionNamespace:       config.WorkingNamespace,
+		LeaderElectionReleaseOnCancel: true,
+		Metrics:                       metricsserver.Options{BindAddress: config.MetricsAddr},
+		HealthProbeBindAddress:        config.HealthProbeAddr,
+		GracefulShutdownTimeout:       ptr.To(shutdownTimeout),
+	})
+	if err != nil {
+		return fmt.Errorf("set up the manager: %w", err)
+	}
+	starter := newStarter(mgr, &config.Options)
+	if err := mgr.Add(starter); err != nil {
+		return fmt.Errorf("add the controllers: %w", err)
+	}
+	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
+		return fmt.Errorf("add the liveness check: %w", err)
+	}
+	if err := mgr.AddReadyzCheck("controllers", starter.ready); err != nil {
+		return fmt.Errorf("add the readiness check: %w", err)
+	}
+	if err := mgr.Start(ctx); err != nil {
+		return fmt.Errorf("run the manager: %w", err)
+	}
+	logger.Info("Stopped yurt-manager")
+	return nil
+}

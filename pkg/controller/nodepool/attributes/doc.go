@@ -1,0 +1,57 @@
+// Copyright The Steppe Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package attributes keeps the labels, annotations and taints of a NodePool on
+// its nodes, and takes them away from a node that leaves.
+//
+// # What belongs to the pool
+//
+// A node has labels from its kubelet, its owner and many controllers, and the
+// pool must not take what is theirs. Server-side apply alone cannot tell: an
+// ordinary update (kubectl label --overwrite) moves a field from an applier to
+// the updater, so afterwards a changed label of the pool looks the same as a
+// label that never was the pool's. So what the pool has put on a node is
+// written down on the node, in the annotation
+// nodepool.openyurt.io/previous-attributes. For a key that the pool asks for:
+//
+//	in the record                    the pool's: set it, whatever it is now
+//	not in it, absent from the node  set it and record it
+//	not in it, present, same value   share it: own the field, record nothing
+//	not in it, present, other value  somebody else's: leave it, say so by Event
+//
+// and for a recorded key that the pool no longer asks for:
+//
+//	still with the recorded value    take it away, unless another applier
+//	                                 also declares it
+//	with another value               somebody else's by now: leave it
+//
+// Labels and annotations are owned by server-side apply, with FieldManager, so
+// that kubectl get --show-managed-fields tells whose they are. Taints cannot be:
+// spec.taints is an atomic list. They are told apart by key and effect, and
+// patched under the node's resourceVersion.
+//
+// The record has OpenYurt's name and format. A cluster that was run by OpenYurt
+// needs no migration, and what OpenYurt left on nodes that have left their
+// pool is taken away.
+//
+// # Order of writes
+//
+// At any moment the record covers at least what the pool has put there, so
+// nothing leaks when the process is killed between two writes:
+//
+//  1. apply labels, annotations and the record of all that is or will be there;
+//  2. patch the taints, and labels that apply cannot remove because an updater
+//     owns them too (OpenYurt's);
+//  3. apply the record of what is there now.
+//
+// Most changes need only one of these. Every write carries the UID and the
+// resourceVersion that the decision was made on. The first also keeps apply
+// from creating a node that has just been deleted; the second turns a decision
+// made on an old copy into a conflict, after which it is made again.
+//
+// # Cost
+//
+// One node is one work item, decided from the cache alone. A node that is as it
+// should be costs no request; heartbeats do not even queue it. A change of a
+// pool's spec queues the members of this pool, behind single changes.
+package attributes
