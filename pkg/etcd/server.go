@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/test/bufconn"
+	"k8s.io/apimachinery/pkg/util/uuid"
 	"k8s.io/klog/v2"
 )
 
@@ -193,6 +194,10 @@ func (s *Server) disarmQuota(ctx context.Context, quota int64) error {
 	return err
 }
 
+// ClusterID identifies the data: a data directory keeps it for life, and no two
+// have the same.
+func (s *Server) ClusterID() string { return s.etcd.Server.Cluster().ID().String() }
+
 // DialContext opens an in-memory connection to the member, whatever the address.
 func (s *Server) DialContext(ctx context.Context, _, _ string) (net.Conn, error) {
 	return s.memory.DialContext(ctx)
@@ -258,6 +263,8 @@ func embedConfig(cfg Config, logger func(*embed.Config) error) *embed.Config {
 	out.AdvertisePeerUrls = []url.URL{peer}
 	out.AdvertiseClientUrls = []url.URL{{Scheme: "http", Host: "localhost:2379"}}
 	out.InitialCluster = memberName + "=" + peer.String()
+	// Makes the identity of a new member unique; later starts have it on disk.
+	out.InitialClusterToken = string(uuid.NewUUID())
 	return out
 }
 

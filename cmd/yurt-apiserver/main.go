@@ -1,0 +1,19 @@
+// Copyright The Steppe Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Command yurt-apiserver serves the API groups of Steppe behind a
+// kube-apiserver.
+package main
+
+import (
+	"os"
+
+	genericapiserver "k8s.io/apiserver/pkg/server"
+	"k8s.io/component-base/cli"
+
+	"github.com/steppe-io/steppe/cmd/yurt-apiserver/app"
+)
+
+func main() {
+	os.Exit(cli.Run(app.NewCommand(genericapiserver.SetupSignalContext())))
+}

@@ -1,0 +1,52 @@
+// Copyright The Steppe Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package apiserver
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	genericapiserver "k8s.io/apiserver/pkg/server"
+)
+
+// Config is a server that is about to be built. Generic may still be changed.
+type Config struct {
+	Generic *genericapiserver.RecommendedConfig
+	API     API
+}
+
+// Server is an API server that has been built and not yet run.
+type Server struct {
+	Generic *genericapiserver.GenericAPIServer
+}
+
+// New builds the server and connects it with its storage.
+func (c *Config) New(name string) (*Server, error) {
+	buildChain := c.Generic.BuildHandlerChainFunc
+	deprecated := c.API.Deprecated
+	c.Generic.BuildHandlerChainFunc = func(apiHandler http.Handler, config *genericapiserver.Config) http.Handler {
+		return buildChain(withDeprecationWarnings(apiHandler, deprecated), config)
+	}
+	generic, err := c.Generic.Complete().New(name, genericapiserver.NewEmptyDelegate())
+	if err != nil {
+		return nil, fmt.Errorf("building API server: %w", err)
+	}
+	for _, group := range c.API.Groups {
+		info, err := group(c.Generic.RESTOptionsGetter)
+		if err != nil {
+			return nil, fmt.Errorf("building API group: %w", err)
+		}
+		if err := generic.InstallAPIGroup(info); err != nil {
+			return nil, fmt.Errorf("installing API group %s: %w", info.PrioritizedVersions[0].Group, err)
+		}
+	}
+	return &Server{Generic: generic}, nil
+}
+
+// Run serves until ctx is done and then ends in the order that the package
+// documents. It returns when nothing of the server runs any more.
+func (s *Server) Run(ctx context.Context) error {
+	return s.Generic.PrepareRun().RunWithContext(ctx)
+}

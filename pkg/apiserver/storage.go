@@ -1,0 +1,139 @@
+// Copyright The Steppe Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package apiserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/api/resource"
+	utilnet "k8s.io/apimachinery/pkg/util/net"
+	genericapiserver "k8s.io/apiserver/pkg/server"
+	"k8s.io/apiserver/pkg/server/egressselector"
+	genericoptions "k8s.io/apiserver/pkg/server/options"
+	serverstorage "k8s.io/apiserver/pkg/server/storage"
+	"k8s.io/apiserver/pkg/storage/storagebackend"
+
+	"github.com/steppe-io/steppe/pkg/etcd"
+)
+
+// StorageOptions say where objects are kept: in an external etcd if the etcd
+// servers are given, else in one embedded into the process.
+type StorageOptions struct {
+	// Etcd are the options of k8s.io/apiserver.
+	Etcd *genericoptions.EtcdOptions
+	// DataDir is where an embedded etcd keeps its data.
+	DataDir string
+	// Quota bounds the database of an embedded etcd.
+	Quota resource.QuantityValue
+	// UnsafeNoFsync gives up durability for speed. It has no flag.
+	UnsafeNoFsync bool
+}
+
+// NewStorageOptions returns the defaults. All keys begin with prefix.
+func NewStorageOptions(prefix, dataDir string) *StorageOptions {
+	return &StorageOptions{
+		Etcd:    genericoptions.NewEtcdOptions(storagebackend.NewDefaultConfig(prefix, nil)),
+		DataDir: dataDir,
+		Quota:   resource.QuantityValue{Quantity: *resource.NewQuantity(etcd.DefaultQuotaBytes, resource.BinarySI)},
+	}
+}
+
+// AddFlags adds the flags of the options.
+func (o *StorageOptions) AddFlags(fs *pflag.FlagSet) {
+	o.Etcd.AddFlags(fs)
+	fs.Lookup("etcd-servers").Usage += " Leave it empty to run an etcd inside this process."
+	fs.StringVar(&o.DataDir, "etcd-data-dir", o.DataDir,
+		"Directory in which an embedded etcd keeps its data. It must be on a local disk and belong to this process alone. Not used with --etcd-servers.")
+	fs.Var(&o.Quota, "etcd-quota-backend-bytes",
+		"Largest size of the database of an embedded etcd, such as 512Mi. Writes beyond it are refused. Raise it when the metric apiserver_storage_size_bytes comes near. Not used with --etcd-servers.")
+}
+
+// Validate returns what is wrong with the options.
+func (o *StorageOptions) Validate() []error {
+	if !o.embedded() {
+		return o.Etcd.Validate()
+	}
+	var errs []error
+	if o.DataDir == "" {
+		errs = append(errs, errors.New("--etcd-data-dir must name a directory, unless --etcd-servers is given"))
+	}
+	if least := int64(16 << 20); o.Quota.Value() < least {
+		errs = append(errs, fmt.Errorf("--etcd-quota-backend-bytes must be 16Mi or more, not %s", o.Quota.String()))
+	}
+	transport := o.Etcd.StorageConfig.Transport
+	if transport.CertFile != "" || transport.KeyFile != "" || transport.TrustedCAFile != "" {
+		errs = append(errs, errors.New("--etcd-certfile, --etcd-keyfile and --etcd-cafile may only be used with --etcd-servers"))
+	}
+	return errs
+}
+
+func (o *StorageOptions) embedded() bool { return len(o.Etcd.StorageConfig.Transport.ServerList) == 0 }
+
+// Storage is where a server keeps its objects.
+type Storage struct {
+	options genericoptions.EtcdOptions
+	member  *etcd.Server // nil with an external etcd
+}
+
+// Start starts the embedded etcd, if that is what the options say. The caller
+// must Close the storage after the server that uses it has ended.
+func (o *StorageOptions) Start(ctx context.Context) (*Storage, error) {
+	storage := &Storage{options: *o.Etcd}
+	if !o.embedded() {
+		return storage, nil
+	}
+	member, err := etcd.Start(ctx, etcd.Config{
+		Dir:           o.DataDir,
+		QuotaBytes:    o.Quota.Value(),
+		UnsafeNoFsync: o.UnsafeNoFsync,
+	})
+	if err != nil {
+		return nil, err
+	}
+	storage.member = member
+	transport := &storage.options.StorageConfig.Transport
+	transport.ServerList = []string{etcd.Endpoint}
+	transport.EgressLookup = func(egressselector.NetworkContext) (utilnet.DialFunc, error) {
+		return member.DialContext, nil
+	}
+	return storage, nil
+}
+
+// Embedded returns the embedded etcd, nil if the storage is external.
+func (s *Storage) Embedded() *etcd.Server { return s.member }
+
+// Failed delivers an error when the storage is lost for good, which only an
+// embedded one can be: an external one may come back.
+func (s *Storage) Failed() <-chan error {
+	if s.member == nil {
+		return nil
+	}
+	return s.member.Failed()
+}
+
+// applyTo makes the storage the one of a server.
+func (s *Storage) applyTo(config *genericapiserver.Config, api API) error {
+	resources := serverstorage.NewResourceConfig()
+	resources.EnableVersions(api.Scheme.PrioritizedVersionsAllGroups()...)
+
+	storageConfig := s.options.StorageConfig
+	storageConfig.StorageObjectCountTracker = config.StorageObjectCountTracker
+	factory := serverstorage.NewDefaultStorageFactory(storageConfig, s.options.DefaultStorageMediaType,
+		api.Codecs, serverstorage.NewDefaultResourceEncodingConfig(api.Scheme), resources, nil)
+	if err := s.options.ApplyWithStorageFactoryTo(factory, config); err != nil {
+		return fmt.Errorf("configuring storage: %w", err)
+	}
+	return nil
+}
+
+// Close ends an embedded etcd.
+func (s *Storage) Close() error {
+	if s.member == nil {
+		return nil
+	}
+	return s.member.Close()
+}

@@ -1,0 +1,207 @@
+// Copyright The Steppe Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package nodepool
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	apirequest "k8s.io/apiserver/pkg/endpoints/request"
+	"k8s.io/apiserver/pkg/registry/rest"
+	"k8s.io/apiserver/pkg/storage/names"
+	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
+
+	"github.com/steppe-io/steppe/apis/apps"
+	"github.com/steppe-io/steppe/apis/apps/v1alpha1"
+	"github.com/steppe-io/steppe/apis/apps/v1beta1"
+	"github.com/steppe-io/steppe/apis/apps/v1beta2"
+	"github.com/steppe-io/steppe/apis/apps/validation"
+)
+
+// defaultPoolScopeMetadata is what the nodes of every pool share: each of them
+// needs all of it, and gets it whether a manifest names it or not.
+var defaultPoolScopeMetadata = []metav1.GroupVersionResource{
+	{Version: "v1", Resource: "services"},
+	{Group: "discovery.k8s.io", Version: "v1", Resource: "endpointslices"},
+}
+
+// strategy says how NodePools are created, changed and deleted.
+type strategy struct {
+	runtime.ObjectTyper
+	names.NameGenerator
+}
+
+var (
+	_ rest.RESTCreateStrategy  = strategy{}
+	_ rest.RESTUpdateStrategy  = strategy{}
+	_ rest.RESTDeleteStrategy  = strategy{}
+	_ rest.ResetFieldsStrategy = strategy{}
+)
+
+func (strategy) NamespaceScoped() bool { return false }
+
+// PrepareForCreate clears the status, which is not the creator's to say.
+func (strategy) PrepareForCreate(_ context.Context, obj runtime.Object) {
+	pool := obj.(*apps.NodePool)
+	pool.Generation = 1
+	pool.Status = apps.NodePoolStatus{}
+	for _, resource := range defaultPoolScopeMetadata {
+		if !slices.Contains(pool.Spec.PoolScopeMetadata, resource) {
+			pool.Spec.PoolScopeMetadata = append(pool.Spec.PoolScopeMetadata, resource)
+		}
+	}
+	setTypeLabel(pool)
+}
+
+// PrepareForUpdate keeps the status, and what the version of the request has no
+// fields for.
+func (strategy) PrepareForUpdate(ctx context.Context, obj, old runtime.Object) {
+	pool, oldPool := obj.(*apps.NodePool), old.(*apps.NodePool)
+	pool.Status = oldPool.Status
+	keepUnsaidSpec(requestVersion(ctx), pool, oldPool)
+	setTypeLabel(pool)
+	if !apiequality.Semantic.DeepEqual(pool.Spec, oldPool.Spec) {
+		pool.Generation = oldPool.Generation + 1
+	}
+}
+
+func (strategy) Validate(_ context.Context, obj runtime.Object) field.ErrorList {
+	return validation.ValidateNodePool(obj.(*apps.NodePool))
+}
+
+func (strategy) ValidateUpdate(_ context.Context, obj, old runtime.Object) field.ErrorList {
+	return validation.ValidateNodePoolUpdate(obj.(*apps.NodePool), old.(*apps.NodePool))
+}
+
+func (strategy) WarningsOnCreate(_ context.Context, obj runtime.Object) []string {
+	return warnings(obj.(*apps.NodePool))
+}
+
+func (strategy) WarningsOnUpdate(_ context.Context, obj, _ runtime.Object) []string {
+	return warnings(obj.(*apps.NodePool))
+}
+
+func (strategy) Canonicalize(runtime.Object) {}
+
+func (strategy) AllowCreateOnUpdate() bool { return false }
+
+func (strategy) AllowUnconditionalUpdate() bool { return true }
+
+// GetResetFields keeps appliers from owning what they cannot write.
+func (strategy) GetResetFields() map[fieldpath.APIVersion]*fieldpath.Set {
+	return resetFields(fieldpath.MakePathOrDie("status"))
+}
+
+// statusStrategy says how the status of NodePools is changed.
+type statusStrategy struct {
+	strategy
+}
+
+func (statusStrategy) PrepareForUpdate(ctx context.Context, obj, old runtime.Object) {
+	pool, oldPool := obj.(*apps.NodePool), old.(*apps.NodePool)
+	pool.Spec = oldPool.Spec
+	// As with custom resources, a status writer changes no other metadata
+	// than the record of who owns which field.
+	managed := pool.ManagedFields
+	oldPool.ObjectMeta.DeepCopyInto(&pool.ObjectMeta)
+	pool.ManagedFields = managed
+	keepUnsaidStatus(requestVersion(ctx), pool, oldPool)
+}
+
+func (statusStrategy) ValidateUpdate(_ context.Context, obj, old runtime.Object) field.ErrorList {
+	return validation.ValidateNodePoolStatusUpdate(obj.(*apps.NodePool), old.(*apps.NodePool))
+}
+
+func (statusStrategy) WarningsOnUpdate(context.Context, runtime.Object, runtime.Object) []string {
+	return nil
+}
+
+func (statusStrategy) GetResetFields() map[fieldpath.APIVersion]*fieldpath.Set {
+	return resetFields(
+		fieldpath.MakePathOrDie("spec"),
+		fieldpath.MakePathOrDie("metadata", "labels"),
+		fieldpath.MakePathOrDie("metadata", "annotations"),
+	)
+}
+
+func resetFields(paths ...fieldpath.Path) map[fieldpath.APIVersion]*fieldpath.Set {
+	set := fieldpath.NewSet(paths...)
+	return map[fieldpath.APIVersion]*fieldpath.Set{
+		fieldpath.APIVersion(v1alpha1.SchemeGroupVersion.String()): set,
+		fieldpath.APIVersion(v1beta1.SchemeGroupVersion.String()):  set,
+		fieldpath.APIVersion(v1beta2.SchemeGroupVersion.String()):  set,
+	}
+}
+
+// requestVersion is the version in which a client speaks, empty if there is no
+// client.
+func requestVersion(ctx context.Context) string {
+	if info, ok := apirequest.RequestInfoFrom(ctx); ok {
+		return info.APIVersion
+	}
+	return ""
+}
+
+// keepUnsaidSpec brings back what the version of a request has no fields for.
+// Conversion brings such fields back where a client sends the conversion data
+// that it has read, but a client that replaces a pool by its manifest does not.
+// A stored value always wins over conversion data: what a client could not
+// change it did not mean to change, and its copy may be old.
+func keepUnsaidSpec(version string, pool, old *apps.NodePool) {
+	switch version {
+	case v1alpha1.SchemeGroupVersion.Version:
+		keepV1beta2Spec(&pool.Spec, &old.Spec)
+		if _, said := pool.Annotations[apps.AnnotationHostNetwork]; !said && !pool.Spec.HostNetwork {
+			pool.Spec.HostNetwork = old.Spec.HostNetwork
+		}
+	case v1beta1.SchemeGroupVersion.Version:
+		keepV1beta2Spec(&pool.Spec, &old.Spec)
+		pool.Spec.Selector = old.Spec.Selector
+	case v1beta2.SchemeGroupVersion.Version:
+		pool.Spec.Selector = old.Spec.Selector
+	}
+}
+
+func keepV1beta2Spec(spec, old *apps.NodePoolSpec) {
+	spec.InterConnectivity = old.InterConnectivity
+	spec.LeaderElectionStrategy = old.LeaderElectionStrategy
+	spec.LeaderNodeLabelSelector = old.LeaderNodeLabelSelector
+	spec.LeaderReplicas = old.LeaderReplicas
+	spec.EnableLeaderElection = old.EnableLeaderElection
+	spec.PoolScopeMetadata = old.PoolScopeMetadata
+}
+
+func keepUnsaidStatus(version string, pool, old *apps.NodePool) {
+	switch version {
+	case v1alpha1.SchemeGroupVersion.Version, v1beta1.SchemeGroupVersion.Version:
+		pool.Status.LeaderEndpoints = old.Status.LeaderEndpoints
+		pool.Status.LeaderNum = old.Status.LeaderNum
+		pool.Status.LeaderLastElectedTime = old.Status.LeaderLastElectedTime
+		pool.Status.Conditions = old.Status.Conditions
+	}
+}
+
+// setTypeLabel lets pools be selected by type.
+func setTypeLabel(pool *apps.NodePool) {
+	value := strings.ToLower(string(pool.Spec.Type))
+	if pool.Labels[apps.LabelNodePoolType] == value {
+		return
+	}
+	if pool.Labels == nil {
+		pool.Labels = map[string]string{}
+	}
+	pool.Labels[apps.LabelNodePoolType] = value
+}
+
+func warnings(pool *apps.NodePool) []string {
+	if pool.Spec.LeaderElectionStrategy == apps.ElectionStrategyMark && len(pool.Spec.LeaderNodeLabelSelector) == 0 {
+		return []string{"spec.leaderNodeLabelSelector: no node can become a leader with the strategy \"mark\" as long as this is empty"}
+	}
+	return nil
+}
