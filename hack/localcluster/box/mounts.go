@@ -32,12 +32,8 @@ var expectedByKubelet = map[string]string{
 
 // setUpMounts turns the new mount namespace into the machine's.
 func setUpMounts(spec Spec) error {
-	// Nothing may reach the host, not even where the host shares its mounts;
-	// inside, containers must see what the kubelet mounts.
+	// Nothing may reach the host, not even where the host shares its mounts.
 	if err := mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
-		return err
-	}
-	if err := mount("", "/", "", unix.MS_REC|unix.MS_SHARED, ""); err != nil {
 		return err
 	}
 	for _, dir := range layered {
@@ -45,7 +41,7 @@ func setUpMounts(spec Spec) error {
 			return err
 		}
 	}
-	return errors.Join(
+	err := errors.Join(
 		mountVar(spec),
 		mount("tmpfs", "/run", "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=755"),
 		mount("tmpfs", "/tmp", "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=1777"),
@@ -53,6 +49,11 @@ func setUpMounts(spec Spec) error {
 		mountSys(),
 		coverSettings(),
 	)
+	if err != nil {
+		return err
+	}
+	// Containers must see what the kubelet mounts.
+	return mount("", "/", "", unix.MS_REC|unix.MS_SHARED, "")
 }
 
 // mount is mount(2) with an error that says what was mounted.
@@ -154,4 +155,3 @@ func newUUID() string {
 	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
-

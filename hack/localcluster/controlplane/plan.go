@@ -75,6 +75,16 @@ func Prepare(config Config) (*Plan, error) {
 	return p, nil
 }
 
+// ClientKubeconfig returns the kubeconfig of a client with that user name and
+// groups. The name is that of its certificate in PKIDir.
+func (p *Plan) ClientKubeconfig(name, user string, groups ...string) ([]byte, error) {
+	pair, err := p.CA.Ensure(p.PKIDir(), "client-"+name, pki.Request{CommonName: user, Organization: groups})
+	if err != nil {
+		return nil, err
+	}
+	return pki.Kubeconfig(p.config.Name, p.Server(), p.CA, pair)
+}
+
 // WriteKubeconfig writes the kubeconfig of a client with that user name and
 // groups into the control plane's folder, and returns its path.
 func (p *Plan) WriteKubeconfig(name, user string, groups ...string) (string, error) {

@@ -10,10 +10,10 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
 
-// WriteKubeconfig writes a kubeconfig that reaches server as the client, with
-// all certificates inside so that the one file can be copied anywhere. The
-// name appears as the name of its cluster, user and context.
-func WriteKubeconfig(path, name, server string, ca *Authority, client Pair) error {
+// Kubeconfig encodes a kubeconfig that reaches server as the client, with all
+// certificates inside so that the one file can be copied anywhere. The name
+// appears as the name of its cluster, user and context.
+func Kubeconfig(name, server string, ca *Authority, client Pair) ([]byte, error) {
 	config := clientcmdapi.NewConfig()
 	config.Clusters[name] = &clientcmdapi.Cluster{Server: server, CertificateAuthorityData: ca.CertPEM}
 	config.AuthInfos[name] = &clientcmdapi.AuthInfo{ClientCertificateData: client.CertPEM, ClientKeyData: client.KeyPEM}
@@ -21,7 +21,16 @@ func WriteKubeconfig(path, name, server string, ca *Authority, client Pair) erro
 	config.CurrentContext = name
 	content, err := clientcmd.Write(*config)
 	if err != nil {
-		return fmt.Errorf("encode the kubeconfig %s: %w", path, err)
+		return nil, fmt.Errorf("encode a kubeconfig for %s: %w", server, err)
+	}
+	return content, nil
+}
+
+// WriteKubeconfig writes what Kubeconfig encodes.
+func WriteKubeconfig(path, name, server string, ca *Authority, client Pair) error {
+	content, err := Kubeconfig(name, server, ca, client)
+	if err != nil {
+		return err
 	}
 	return writeFile(path, content, 0o600)
 }

@@ -1,0 +1,162 @@
+// Copyright The Steppe Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/steppe-io/steppe/hack/localcluster"
+	"github.com/steppe-io/steppe/hack/localcluster/binaries"
+)
+
+// clusterName is the cluster that all commands work on.
+var clusterName = localcluster.DefaultName
+
+func newUp() *cobra.Command {
+	opts := localcluster.Options{Progress: os.Stderr}
+	install := true
+	cmd := &cobra.Command{
+		Use:   "up",
+		Short: "Bring the cluster up, or to what the flags ask for; again changes only what is different",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			opts.Name, opts.SkipInstall = clusterName, !install
+			c, err := localcluster.Up(cmd.Context(), opts)
+			if err != nil {
+				return err
+			}
+			printUsage(cmd.OutOrStdout(), c, install)
+			return nil
+		},
+	}
+	cmd.Flags().IntVar(&opts.Nodes, "nodes", 0, "number of edge nodes (2, or as many as there are)")
+	cmd.Flags().IntVar(&opts.Pools, "pools", 0, "number of node pools (2, or as many as there are)")
+	cmd.Flags().BoolVar(&install, "install", install, "install Steppe from this checkout")
+	cmd.Flags().DurationVar(&opts.NodeMonitorGracePeriod, "node-monitor-grace-period", 0, "how long the cloud waits for a silent node (Kubernetes' default is 50s)")
+	return cmd
+}
+
+// printUsage says how to go on.
+func printUsage(out io.Writer, c *localcluster.Cluster, installed bool) {
+	first := "kubectl get nodes -o wide"
+	if installed {
+		first = "kubectl get nodepools,nodes"
+	}
+	fmt.Fprintf(out, `
+  export PATH=%s:$PATH
+  export KUBECONFIG=%s
+
+  %s
+  kubectl run hello --image=%s -- serve
+  go run ./hack/localcluster/cmd/localcluster --name=%s cut edge-1      # then: heal edge-1
+`, c.BinDir(), c.Kubeconfig(), first, localcluster.TestImage, c.Name())
+}
+
+func newDown() *cobra.Command {
+	return &cobra.Command{
+		Use:   "down",
+		Short: "Remove the cluster and all it left on this machine",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return localcluster.Down(cmd.Context(), clusterName, os.Stderr)
+		},
+	}
+}
+
+func newStatus() *cobra.Command {
+	return &cobra.Command{
+		Use:   "status",
+		Short: "Show the machines and their processes",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := localcluster.Load(clusterName)
+			if err != nil {
+				return err
+			}
+			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+			defer w.Flush()
+			fmt.Fprintln(w, "MACHINE\tADDRESS\tPROCESS\tSTATE\tRESTARTS\tLAST EXIT")
+			for _, m := range c.Machines() {
+				printMachine(w, m)
+			}
+			return nil
+		},
+	}
+}
+
+func printMachine(w io.Writer, m *localcluster.Machine) {
+	if !m.Running() {
+		fmt.Fprintf(w, "%s\t%s\t-\toff\t\t\n", m.Name, m.IP())
+		return
+	}
+	processes, err := m.Processes()
+	if err != nil {
+		fmt.Fprintf(w, "%s\t%s\t-\tunknown: %v\t\t\n", m.Name, m.IP(), err)
+	}
+	for _, p := range processes {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\n", m.Name, m.IP(), p.Name, p.State, p.Restarts, p.LastExit)
+	}
+}
+
+func newKubeconfig() *cobra.Command {
+	return &cobra.Command{
+		Use:   "kubeconfig",
+		Short: "Print the path of the kubeconfig",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := localcluster.Load(clusterName)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), c.Kubeconfig())
+			return nil
+		},
+	}
+}
+
+func newDeps() *cobra.Command {
+	install := false
+	cmd := &cobra.Command{
+		Use:   "deps",
+		Short: "List the Debian packages that this machine lacks",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if install {
+				return localcluster.InstallPackages(cmd.Context(), os.Stderr)
+			}
+			if missing := localcluster.MissingPackages(); len(missing) > 0 {
+				fmt.Fprintln(cmd.OutOrStdout(), strings.Join(missing, " "))
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&install, "install", install, "install them with apt-get")
+	return cmd
+}
+
+func newBinaries() *cobra.Command {
+	return &cobra.Command{
+		Use:   "binaries [NAME...]",
+		Short: "Build the third-party programs that are not cached, and print their paths",
+		RunE: func(cmd *cobra.Command, names []string) error {
+			if len(names) == 0 {
+				names = binaries.All()
+			}
+			set, err := binaries.Ensure(cmd.Context(), binaries.Options{}, names...)
+			if err != nil {
+				return err
+			}
+			for _, name := range names {
+				fmt.Fprintln(cmd.OutOrStdout(), set[name])
+			}
+			return nil
+		},
+	}
+}
