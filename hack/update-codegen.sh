@@ -38,17 +38,21 @@ rm -rf generated
 "$tools/defaulter-gen" --go-header-file "$header" --output-file zz_generated.defaults.go "${versions[@]}"
 "$tools/conversion-gen" --go-header-file "$header" --output-file zz_generated.conversion.go "${versions[@]}"
 
+# The definitions of Kubernetes' own types are ours to generate, as no module
+# has them; its folders are in the module cache and stay as they are.
+kubernetes=(
+	k8s.io/api/core/v1
+	k8s.io/apimachinery/pkg/api/resource
+	k8s.io/apimachinery/pkg/apis/meta/v1
+	k8s.io/apimachinery/pkg/runtime
+	k8s.io/apimachinery/pkg/util/intstr
+	k8s.io/apimachinery/pkg/version
+)
 "$tools/openapi-gen" --go-header-file "$header" \
 	--output-dir generated/openapi --output-pkg "$module/generated/openapi" \
 	--output-file zz_generated.openapi.go --output-model-name-file zz_generated.model_name.go \
-	--report-filename /dev/null "${versions[@]}"
-# The types of Kubernetes itself: no model names are written, as their folders
-# are in the module cache.
-"$tools/openapi-gen" --go-header-file "$header" \
-	--output-dir generated/openapi/kubernetes --output-pkg "$module/generated/openapi/kubernetes" \
-	--output-file zz_generated.openapi.go --report-filename /dev/null \
-	k8s.io/api/core/v1 k8s.io/apimachinery/pkg/api/resource k8s.io/apimachinery/pkg/apis/meta/v1 \
-	k8s.io/apimachinery/pkg/runtime k8s.io/apimachinery/pkg/util/intstr k8s.io/apimachinery/pkg/version
+	"${kubernetes[@]/#/--readonly-pkg=}" \
+	--report-filename /dev/null "${versions[@]}" "${kubernetes[@]}"
 
 schema="$tools/openapi-schema.json"
 go run ./hack/openapi-schema >"$schema"

@@ -8,20 +8,17 @@ package main
 import (
 	"encoding/json"
 	"log"
-	"maps"
 	"os"
 
 	"k8s.io/kube-openapi/pkg/common"
 	"k8s.io/kube-openapi/pkg/validation/spec"
 
 	"github.com/steppe-io/steppe/generated/openapi"
-	"github.com/steppe-io/steppe/generated/openapi/kubernetes"
 )
 
 func main() {
 	ref := func(name string) spec.Ref { return spec.MustCreateRef("#/definitions/" + name) }
 	definitions := openapi.GetOpenAPIDefinitions(ref)
-	maps.Copy(definitions, kubernetes.GetOpenAPIDefinitions(ref))
 
 	schemas := make(map[string]spec.Schema, len(definitions))
 	for name, definition := range definitions {

@@ -15,9 +15,9 @@ import (
 
 // newLogger sends etcd's log to the process's own. etcd ends the process
 // through its logger when it cannot go on; that is reported to fail instead.
-func newLogger(to logr.Logger, fail func(error)) *zap.Logger {
+func newLogger(to logr.Logger, level zapcore.LevelEnabler, fail func(error)) *zap.Logger {
 	hook := failHook{fail: fail}
-	return zap.New(&logCore{to: to}, zap.WithFatalHook(hook), zap.WithPanicHook(hook))
+	return zap.New(&logCore{LevelEnabler: level, to: to}, zap.WithFatalHook(hook), zap.WithPanicHook(hook))
 }
 
 // failHook stops the goroutine that cannot go on for good: etcd counts on its
@@ -37,17 +37,15 @@ func (h failHook) OnWrite(entry *zapcore.CheckedEntry, fields []zapcore.Field) {
 	select {}
 }
 
-// logCore passes warnings and worse on. What etcd says at lower levels is about
-// a cluster of many members, and this one has one.
+// logCore writes what etcd says.
 type logCore struct {
+	zapcore.LevelEnabler
 	to     logr.Logger
 	fields []zapcore.Field
 }
 
-func (*logCore) Enabled(level zapcore.Level) bool { return level >= zapcore.WarnLevel }
-
 func (c *logCore) With(fields []zapcore.Field) zapcore.Core {
-	return &logCore{to: c.to, fields: slices.Concat(c.fields, fields)}
+	return &logCore{LevelEnabler: c.LevelEnabler, to: c.to, fields: slices.Concat(c.fields, fields)}
 }
 
 func (c *logCore) Check(entry zapcore.Entry, checked *zapcore.CheckedEntry) *zapcore.CheckedEntry {

@@ -18,6 +18,7 @@ import (
 	"go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/server/v3/embed"
 	"go.etcd.io/etcd/server/v3/etcdserver/api/v3rpc"
+	"go.uber.org/zap"
 	"golang.org/x/sys/unix"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/test/bufconn"
@@ -94,8 +95,12 @@ func (s *Server) start(ctx context.Context, cfg Config) error {
 		return err
 	}
 	logger := klog.FromContext(ctx).WithName("etcd")
+	// At start etcd warns of settings that matter in a cluster of many members;
+	// later its warnings tell of a slow disk. Lower levels are for its makers.
+	level := zap.NewAtomicLevelAt(zap.ErrorLevel)
+	defer level.SetLevel(zap.WarnLevel)
 	began := time.Now()
-	if err := s.launch(ctx, embedConfig(cfg, embed.NewZapLoggerBuilder(newLogger(logger, s.fail)))); err != nil {
+	if err := s.launch(ctx, embedConfig(cfg, embed.NewZapLoggerBuilder(newLogger(logger, level, s.fail)))); err != nil {
 		return explain(cfg.Dir, err)
 	}
 	if err := s.waitReady(ctx); err != nil {

@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -27,11 +26,9 @@ import (
 	"k8s.io/component-base/version"
 	"k8s.io/component-base/version/verflag"
 	"k8s.io/klog/v2"
-	"k8s.io/kube-openapi/pkg/common"
 
 	"github.com/steppe-io/steppe/apis/apps/install"
 	"github.com/steppe-io/steppe/generated/openapi"
-	kubernetesopenapi "github.com/steppe-io/steppe/generated/openapi/kubernetes"
 	"github.com/steppe-io/steppe/pkg/apiserver"
 	"github.com/steppe-io/steppe/pkg/registry/apps"
 	"github.com/steppe-io/steppe/pkg/registry/apps/nodepool"
@@ -155,11 +152,7 @@ func newAPI(members nodepool.Members) apiserver.API {
 		Title:  "Steppe",
 		Scheme: scheme,
 		Codecs: codecs,
-		Definitions: func(ref common.ReferenceCallback) map[string]common.OpenAPIDefinition {
-			definitions := kubernetesopenapi.GetOpenAPIDefinitions(ref)
-			maps.Copy(definitions, openapi.GetOpenAPIDefinitions(ref))
-			return definitions
-		},
+		Definitions: openapi.GetOpenAPIDefinitions,
 		Groups: []apiserver.Group{
 			func(storage generic.RESTOptionsGetter) (*genericapiserver.APIGroupInfo, error) {
 				return apps.NewGroup(scheme, codecs, storage, members)
