@@ -35,8 +35,8 @@ var testSource = source{ref: TestImage, pkg: "./hack/localcluster/testimage", pr
 
 // products are the images that Steppe's manifests name.
 var products = []source{
-	{ref: "steppe.local/yurt-apiserver:dev", pkg: "./cmd/yurt-apiserver", program: "/usr/local/bin/yurt-apiserver"},
-	{ref: "steppe.local/yurt-manager:dev", pkg: "./cmd/yurt-manager", program: "/usr/local/bin/yurt-manager"},
+	{ref: "steppe.local/yurt-apiserver:dev", pkg: "./cmd/yurt-apiserver", program: "/yurt-apiserver"},
+	{ref: "steppe.local/yurt-manager:dev", pkg: "./cmd/yurt-manager", program: "/yurt-manager"},
 }
 
 // builtImage is an image ready to be imported.
@@ -80,7 +80,7 @@ func goBuild(ctx context.Context, checkout, pkg, out string) error {
 		return err
 	}
 	// Built beside and renamed: the old executable may be running.
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", out+".new", pkg)
+	cmd := exec.CommandContext(ctx, "go", "build", "-ldflags", "-s -w", "-o", out+".new", pkg)
 	cmd.Dir = checkout
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if output, err := cmd.CombinedOutput(); err != nil {
