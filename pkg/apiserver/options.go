@@ -71,6 +71,9 @@ func (o *Options) AddFlags(fss *cliflag.NamedFlagSets) {
 
 // Complete fills in what follows from other options.
 func (o *Options) Complete() error {
+	if err := o.Run.ComponentGlobalsRegistry.Set(); err != nil {
+		return fmt.Errorf("setting feature gates: %w", err)
+	}
 	// One kubeconfig serves for all that is asked of the kube-apiserver.
 	if core := o.Recommended.CoreAPI; core != nil {
 		if authn := o.Recommended.Authentication; authn != nil && authn.RemoteKubeConfigFile == "" {

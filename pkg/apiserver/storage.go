@@ -106,9 +106,9 @@ func (o *StorageOptions) Start(ctx context.Context) (*Storage, error) {
 // Embedded returns the embedded etcd, nil if the storage is external.
 func (s *Storage) Embedded() *etcd.Server { return s.member }
 
-// Failed delivers an error when the storage is lost for good, which only an
-// embedded one can be: an external one may come back.
-func (s *Storage) Failed() <-chan error {
+// Failed is closed when the storage is lost for good, which only an embedded one
+// can be: an external one may come back.
+func (s *Storage) Failed() <-chan struct{} {
 	if s.member == nil {
 		return nil
 	}

@@ -70,9 +70,11 @@ type Server struct {
 	rpc      *grpc.Server
 	memory   *bufconn.Listener
 	serving  sync.WaitGroup
-	failed   chan error
-	failOnce sync.Once
 	close    sync.Once
+
+	failOnce sync.Once
+	failed   chan struct{}
+	failure  error // set before failed is closed
 }
 
 // Start brings a member up and returns when it answers. The data directory is
@@ -82,7 +84,7 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{dir: dir, memory: bufconn.Listen(connectionBuffer), failed: make(chan error, 1)}
+	s := &Server{dir: dir, memory: bufconn.Listen(connectionBuffer), failed: make(chan struct{})}
 	if err := s.start(ctx, cfg); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -100,11 +102,15 @@ func (s *Server) start(ctx context.Context, cfg Config) error {
 	level := zap.NewAtomicLevelAt(zap.ErrorLevel)
 	defer level.SetLevel(zap.WarnLevel)
 	began := time.Now()
-	if err := s.launch(ctx, embedConfig(cfg, embed.NewZapLoggerBuilder(newLogger(logger, level, s.fail)))); err != nil {
-		return explain(cfg.Dir, err)
+	err = s.launch(ctx, embedConfig(cfg, embed.NewZapLoggerBuilder(newLogger(logger, level, s.fail))))
+	if err == nil {
+		err = s.waitReady(ctx)
 	}
-	if err := s.waitReady(ctx); err != nil {
-		return explain(cfg.Dir, err)
+	if err != nil && s.Failure() == nil {
+		err = explain(cfg.Dir, err)
+	}
+	if err != nil {
+		return err
 	}
 	member := s.etcd.Server
 	if err := s.dir.confirm(known, member.Cluster().ID().String(), member.MemberID().String()); err != nil {
@@ -138,9 +144,8 @@ func (s *Server) launch(ctx context.Context, cfg *embed.Config) error {
 	case r := <-done:
 		s.etcd = r.etcd
 		return r.err
-	case err := <-s.failed:
-		s.failed <- err // for Close, which must not wait for a dead member
-		return err
+	case <-s.failed:
+		return s.failure
 	case <-ctx.Done():
 		// The start cannot be interrupted; the process is about to end anyway.
 		return context.Cause(ctx)
@@ -155,9 +160,8 @@ func (s *Server) waitReady(ctx context.Context) error {
 		return nil
 	case err := <-s.etcd.Err():
 		return err
-	case err := <-s.failed:
-		s.failed <- err
-		return err
+	case <-s.failed:
+		return s.failure
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	case <-patience.C:
@@ -211,13 +215,26 @@ func (s *Server) DialContext(ctx context.Context, _, _ string) (net.Conn, error)
 // SocketPath is the Unix socket for etcdctl, in the data directory.
 func (s *Server) SocketPath() string { return filepath.Join(s.dir.path, socketFile) }
 
-// Failed delivers an error when the member can no longer go on, for instance
-// because its disk is full. Nothing is acknowledged any more from then on; the
-// process should end.
-func (s *Server) Failed() <-chan error { return s.failed }
+// Failed is closed when the member can no longer go on, for instance because its
+// disk is full. Nothing is acknowledged any more from then on; the process should
+// end.
+func (s *Server) Failed() <-chan struct{} { return s.failed }
+
+// Failure says why the member failed, nil if it has not.
+func (s *Server) Failure() error {
+	select {
+	case <-s.failed:
+		return s.failure
+	default:
+		return nil
+	}
+}
 
 func (s *Server) fail(err error) {
-	s.failOnce.Do(func() { s.failed <- explain(s.dir.path, err) })
+	s.failOnce.Do(func() {
+		s.failure = explain(s.dir.path, err)
+		close(s.failed)
+	})
 }
 
 // Close stops the member. What was acknowledged is on disk before, after and
@@ -225,11 +242,8 @@ func (s *Server) fail(err error) {
 // had failed. Further calls do nothing.
 func (s *Server) Close() (err error) {
 	s.close.Do(func() {
-		select {
-		case failure := <-s.failed:
-			s.failed <- failure
+		if s.Failure() != nil {
 			return // its goroutines are stuck, and hold the lock until the process ends
-		default:
 		}
 		if s.rpc != nil {
 			s.rpc.Stop()
@@ -257,6 +271,7 @@ func embedConfig(cfg Config, logger func(*embed.Config) error) *embed.Config {
 	out.ZapLoggerBuilder = logger
 	out.QuotaBackendBytes = cfg.quota()
 	out.UnsafeNoFsync = cfg.UnsafeNoFsync
+	out.WarningUnaryRequestDuration = embed.DefaultWarningUnaryRequestDuration // zero warns of every request
 	out.BootstrapDefragThresholdMegabytes = defragThresholdMegabytes
 	// Compaction is the API server's: it knows how old a revision its clients
 	// may still ask for.

@@ -95,9 +95,9 @@ func Run(ctx context.Context, o *Options) (err error) {
 	select {
 	case err := <-ended:
 		return err
-	case err := <-storage.Failed():
+	case <-storage.Failed():
 		// Nothing can be answered truthfully any more, so nothing is drained.
-		return fmt.Errorf("storage is lost: %w", err)
+		return fmt.Errorf("storage is lost: %w", storage.Embedded().Failure())
 	}
 }
 
