@@ -6,13 +6,18 @@ package app
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/rest"
 	"k8s.io/component-base/version"
 	"k8s.io/klog/v2"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
+	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
@@ -46,6 +51,7 @@ func Run(ctx context.Context, config *Config) error {
 	}
 	mgr, err := manager.New(config.REST, manager.Options{
 		Scheme:                        scheme,
+		MapperProvider:                newMapper,
 		Logger:                        logger,
 		Cache:                         watchcache.Options(),
 		BaseContext:                   func() context.Context { return context.WithoutCancel(ctx) },
@@ -56,11 +62,17 @@ func Run(ctx context.Context, config *Config) error {
 		Metrics:                       metricsserver.Options{BindAddress: config.MetricsAddr},
 		HealthProbeBindAddress:        config.HealthProbeAddr,
 		GracefulShutdownTimeout:       ptr.To(shutdownTimeout),
+		// Names are constants in one table. The check counts for the whole
+		// process, and would keep a test from running two managers.
+		Controller: ctrlconfig.Controller{SkipNameValidation: ptr.To(true)},
 	})
 	if err != nil {
 		return fmt.Errorf("set up the manager: %w", err)
 	}
-	starter := newStarter(mgr, &config.Options)
+	starter, err := newStarter(mgr, &config.Options)
+	if err != nil {
+		return err
+	}
 	if err := mgr.Add(starter); err != nil {
 		return fmt.Errorf("add the controllers: %w", err)
 	}
@@ -75,4 +87,18 @@ func Run(ctx context.Context, config *Config) error {
 	}
 	logger.Info("Stopped yurt-manager")
 	return nil
+}
+
+// newMapper returns a mapper that knows the kinds that the options of the cache
+// name. The manager asks for their scope while it is set up, when nobody may
+// serve them yet; for everything else, it asks the server.
+func newMapper(config *rest.Config, client *http.Client) (meta.RESTMapper, error) {
+	known := meta.NewDefaultRESTMapper(nil)
+	known.Add(corev1.SchemeGroupVersion.WithKind("Node"), meta.RESTScopeRoot)
+	known.Add(appsv1beta2.SchemeGroupVersion.WithKind("NodePool"), meta.RESTScopeRoot)
+	served, err := apiutil.NewDynamicRESTMapper(config, client)
+	if err != nil {
+		return nil, err
+	}
+	return meta.FirstHitRESTMapper{MultiRESTMapper: meta.MultiRESTMapper{known, served}}, nil
 }

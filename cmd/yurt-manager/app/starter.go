@@ -8,11 +8,14 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/discovery"
 	"k8s.io/klog/v2"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 )
@@ -27,6 +30,7 @@ var servedPoll = wait.Backoff{Duration: time.Second, Factor: 1.5, Jitter: 0.2, S
 // server may be installed after us.
 type starter struct {
 	mgr      manager.Manager
+	api      discovery.ServerResourcesInterface
 	options  *Options
 	selected []registration
 
@@ -35,15 +39,19 @@ type starter struct {
 	pending map[string]string
 }
 
-func newStarter(mgr manager.Manager, options *Options) *starter {
-	s := &starter{mgr: mgr, options: options, pending: map[string]string{}}
+func newStarter(mgr manager.Manager, options *Options) (*starter, error) {
+	api, err := discovery.NewDiscoveryClientForConfigAndClient(mgr.GetConfig(), mgr.GetHTTPClient())
+	if err != nil {
+		return nil, fmt.Errorf("set up discovery: %w", err)
+	}
+	s := &starter{mgr: mgr, api: api, options: options, pending: map[string]string{}}
 	for _, c := range controllers {
 		if enabled(c.name, options.Controllers) {
 			s.selected = append(s.selected, c)
 			s.pending[c.name] = "not started"
 		}
 	}
-	return s
+	return s, nil
 }
 
 // NeedLeaderElection makes the manager start this in every replica. The
@@ -120,10 +128,15 @@ func (s *starter) waitServed(ctx context.Context, c registration) error {
 	}
 }
 
+// served returns nil if all kinds that a controller needs are served.
 func (s *starter) served(c registration) error {
 	for _, kind := range c.needs {
-		if _, err := s.mgr.GetRESTMapper().RESTMapping(kind.GroupKind(), kind.Version); err != nil {
-			return err
+		list, err := s.api.ServerResourcesForGroupVersion(kind.GroupVersion().String())
+		if err != nil {
+			return fmt.Errorf("look for %s: %w", kind.GroupVersion(), err)
+		}
+		if !slices.ContainsFunc(list.APIResources, func(r metav1.APIResource) bool { return r.Kind == kind.Kind }) {
+			return fmt.Errorf("%s has no %s", kind.GroupVersion(), kind.Kind)
 		}
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -19,6 +20,7 @@ import (
 	eventsv1 "k8s.io/api/events/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -121,6 +123,8 @@ func NewClient(config *rest.Config) (client.WithWatch, error) {
 // validation, and returns when it does. It stands in for yurt-apiserver where
 // nothing depends on how pools are stored. Done again, it does nothing.
 func (c *Cluster) ServeNodePools(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, errors.New("it takes too long"))
+	defer cancel()
 	crd := &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "apiextensions.k8s.io/v1",
 		"kind":       "CustomResourceDefinition",
@@ -158,13 +162,30 @@ func (c *Cluster) ServeNodePools(ctx context.Context) error {
 	}
 }
 
-// StopServingNodePools takes the API away again, with all pools.
+// StopServingNodePools takes the API away again, with all pools, and returns
+// when it is gone.
 func (c *Cluster) StopServingNodePools(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, errors.New("it takes too long"))
+	defer cancel()
 	crd := &unstructured.Unstructured{}
 	crd.SetAPIVersion("apiextensions.k8s.io/v1")
 	crd.SetKind("CustomResourceDefinition")
 	crd.SetName("nodepools." + apps.GroupName)
-	return client.IgnoreNotFound(c.Client.Delete(ctx, crd))
+	for {
+		err := c.Client.Delete(ctx, crd)
+		if err != nil && !apierrors.IsNotFound(err) {
+			return fmt.Errorf("delete the CRD of NodePools: %w", err)
+		}
+		listErr := c.Client.List(ctx, &appsv1beta2.NodePoolList{})
+		if err != nil && (apierrors.IsNotFound(listErr) || meta.IsNoMatchError(listErr)) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("wait for the end of NodePools: %w (%w)", context.Cause(ctx), listErr)
+		case <-time.After(interval):
+		}
+	}
 }
 
 // CreateNode creates a node in a pool, or in none, and deletes it when the test
@@ -179,13 +200,11 @@ func (c *Cluster) CreateNode(t testing.TB, name, pool string, change ...func(*co
 	for _, f := range change {
 		f(node)
 	}
-	wanted := node.Spec.Taints
 	c.create(t, node)
-	node.Spec.Taints = wanted
-	if err := c.Client.Update(t.Context(), node); err != nil {
-		t.Fatalf("Update: %v", err)
-	}
-	return node
+	c.Update(t, name, func(n *corev1.Node) {
+		n.Spec.Taints = slices.DeleteFunc(n.Spec.Taints, func(taint corev1.Taint) bool { return taint.Key == corev1.TaintNodeNotReady })
+	})
+	return c.Node(t, name)
 }
 
 // CreatePool creates a pool, and deletes it when the test ends.
