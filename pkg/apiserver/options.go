@@ -6,6 +6,7 @@ package apiserver
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	openapinamer "k8s.io/apiserver/pkg/endpoints/openapi"
 	genericapiserver "k8s.io/apiserver/pkg/server"
@@ -16,6 +17,10 @@ import (
 	basecompatibility "k8s.io/component-base/compatibility"
 	baseversion "k8s.io/component-base/version"
 )
+
+// watchTerminationGracePeriod is how long an ending server gives its watchers,
+// which it tells at a rate that spares the server they turn to next.
+const watchTerminationGracePeriod = 10 * time.Second
 
 // Options say how a server runs. What a server does not need is nil in
 // Recommended, as k8s.io/apiserver has it.
@@ -34,8 +39,11 @@ func NewOptions(storage *StorageOptions) *Options {
 	recommended.EgressSelector = nil
 	// Certificates are kept in memory unless files are named.
 	recommended.SecureServing.ServerCert.CertDirectory = ""
+	run := genericoptions.NewServerRunOptions()
+	// Without it nothing ends watches, and the end waits out the request timeout.
+	run.ShutdownWatchTerminationGracePeriod = watchTerminationGracePeriod
 	return &Options{
-		Run:         genericoptions.NewServerRunOptions(),
+		Run:         run,
 		Recommended: recommended,
 		Storage:     storage,
 	}
