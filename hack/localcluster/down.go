@@ -127,7 +127,8 @@ func waitDeviceGone(ctx context.Context, dev string) error {
 	})
 }
 
-// restoreHost restores the host's settings when the last cluster is gone.
+// restoreHost restores the host's settings, and removes the last folder, when
+// the last cluster is gone.
 func restoreHost(ctx context.Context) error {
 	unlock, err := lockHost(ctx)
 	if err != nil {
@@ -138,7 +139,11 @@ func restoreHost(ctx context.Context) error {
 	if err != nil || len(names) > 0 {
 		return err
 	}
-	return restoreLimits()
+	if err := restoreLimits(); err != nil {
+		return err
+	}
+	// With the lock files: whoever waits for one makes it again.
+	return os.RemoveAll(stateRoot)
 }
 
 // remove takes a machine out of a cluster that goes on.

@@ -106,27 +106,48 @@ func clusterNames() ([]string, error) {
 	return names, err
 }
 
-// lockFile takes an exclusive lock, waiting for its holder.
+// lockFile takes an exclusive lock, waiting for its holder. The holder may
+// remove the file, which is then made again.
 func lockFile(ctx context.Context, path string) (unlock func(), err error) {
+	var f *os.File
+	err = wait.PollUntilContextCancel(ctx, 100*time.Millisecond, true, func(context.Context) (locked bool, err error) {
+		f, err = tryLock(path)
+		return f != nil, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("wait for another localcluster command to end (%s): %w", path, err)
+	}
+	return func() { f.Close() }, nil
+}
+
+// tryLock returns the locked file, or nil if another process holds it.
+func tryLock(path string) (*os.File, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, err
 	}
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil // the folder was removed in between
+	}
 	if err != nil {
 		return nil, err
 	}
-	err = wait.PollUntilContextCancel(ctx, 100*time.Millisecond, true, func(context.Context) (bool, error) {
-		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		if errors.Is(err, syscall.EWOULDBLOCK) || errors.Is(err, syscall.EINTR) {
-			return false, nil
-		}
-		return err == nil, err
-	})
-	if err != nil {
-		f.Close()
-		return nil, fmt.Errorf("wait for another localcluster command to end (%s): %w", path, err)
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if err == nil && sameFile(f, path) {
+		return f, nil
 	}
-	return func() { f.Close() }, nil
+	f.Close()
+	if errors.Is(err, syscall.EWOULDBLOCK) || errors.Is(err, syscall.EINTR) {
+		err = nil
+	}
+	return nil, err
+}
+
+// sameFile tells whether the open file is still the one at path.
+func sameFile(f *os.File, path string) bool {
+	open, errOpen := f.Stat()
+	now, errNow := os.Stat(path)
+	return errOpen == nil && errNow == nil && os.SameFile(open, now)
 }
 
 // lockCluster keeps two commands from changing the same cluster. The lock lies

@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -209,6 +210,11 @@ func (b *builder) goBuild(ctx context.Context, p program, out string) error {
 	cmd := exec.CommandContext(ctx, "go", append(args, "-o", out, p.pkg)...)
 	cmd.Dir = filepath.Join(b.source, p.module)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off")
+	// It must not go on when this process is killed; the signal comes when this
+	// thread ends.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	if output, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%w\n%s", err, strings.TrimSpace(string(output)))
 	}

@@ -1,0 +1,286 @@
+// Copyright The Steppe Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package localcluster
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/steppe-io/steppe/hack/localcluster/box"
+	"github.com/steppe-io/steppe/hack/localcluster/cgroup"
+)
+
+// useStateRoot gives the test a state of its own.
+func useStateRoot(t *testing.T) {
+	t.Helper()
+	old := stateRoot
+	stateRoot = t.TempDir()
+	t.Cleanup(func() { stateRoot = old })
+}
+
+func write(t *testing.T, path, content string) {
+	t.Helper()
+	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(content), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(content))
+}
+
+func TestRecordKeepsWhatIsNotAskedFor(t *testing.T) {
+	useStateRoot(t)
+	record := func(o Options) (*Cluster, []*Machine) {
+		t.Helper()
+		o.Name = "test"
+		c, surplus, err := o.record(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		stored, err := readState("test")
+		if err != nil || stored.Nodes != c.Nodes || stored.Pools != c.Pools || stored.Index != c.Index || stored.NodeMonitorGracePeriod != c.NodeMonitorGracePeriod {
+			t.Errorf("stored %+v, %v, want %+v", stored, err, c.state)
+		}
+		return c, surplus
+	}
+	if c, _ := record(Options{}); c.Nodes != 2 || c.Pools != 2 {
+		t.Errorf("a new cluster has %d nodes in %d pools", c.Nodes, c.Pools)
+	}
+	if c, surplus := record(Options{Nodes: 4, NodeMonitorGracePeriod: time.Second}); c.Nodes != 4 || c.Pools != 2 || len(surplus) != 0 {
+		t.Errorf("grown to %d nodes in %d pools, %d surplus", c.Nodes, c.Pools, len(surplus))
+	}
+	if c, _ := record(Options{}); c.Nodes != 4 {
+		t.Errorf("up without numbers changed the cluster to %d nodes", c.Nodes)
+	}
+	_, surplus := record(Options{Nodes: 2})
+	if len(surplus) != 2 || surplus[0].Name != "edge-3" || surplus[1].Name != "edge-4" {
+		t.Errorf("surplus machines are %v", surplus)
+	}
+}
+
+func TestStateOfNoCluster(t *testing.T) {
+	useStateRoot(t)
+	if _, err := readState("nobody"); !errors.Is(err, ErrNotExist) {
+		t.Errorf("error = %v, want ErrNotExist", err)
+	}
+	if names, err := clusterNames(); err != nil || len(names) != 0 {
+		t.Errorf("clusters are %v, %v", names, err)
+	}
+}
+
+func TestClusterNames(t *testing.T) {
+	for name, valid := range map[string]bool{"steppe": true, "e2e": true, "": false, "2e": false, "a-b": false, "../x": false, "Steppe": false, "averyveryverylongname": false} {
+		if err := validateName(name); (err == nil) != valid {
+			t.Errorf("name %q: %v, want valid=%t", name, err, valid)
+		}
+	}
+}
+
+func TestChooseIndex(t *testing.T) {
+	tests := []struct {
+		name, reason string
+		used         []int
+		taken        []string
+		want         int
+	}{
+		{"free", "the first cluster gets the first network", nil, nil, 0},
+		{"others", "clusters do not share a network", []int{0, 1, 3}, nil, 2},
+		{"address", "an address of the host is in use", nil, []string{"10.77.0.9/32"}, 1},
+		{"network", "a network of the host is in use", nil, []string{"10.77.0.128/25", "10.77.1.0/24"}, 2},
+		{"wide", "a VPN's wide network leaves room for ours in it", nil, []string{"10.0.0.0/8"}, 0},
+	}
+	for _, tc := range tests {
+		t.Run(tc.name, func(t *testing.T) {
+			var taken []netip.Prefix
+			for _, p := range tc.taken {
+				taken = append(taken, netip.MustParsePrefix(p))
+			}
+			if got, err := chooseIndex(tc.used, taken); err != nil || got != tc.want {
+				t.Errorf("%s: got %d, %v, want %d", tc.reason, got, err, tc.want)
+			}
+		})
+	}
+	var all []int
+	for i := range maxIndex {
+		all = append(all, i)
+	}
+	if _, err := chooseIndex(all, nil); err == nil {
+		t.Error("chose a number when none is free")
+	}
+}
+
+func TestPoolNames(t *testing.T) {
+	if got := poolNames(1); !slices.Equal(got, []string{"hangzhou"}) {
+		t.Errorf("one pool is %v", got)
+	}
+	if got := poolNames(4); !slices.Equal(got, []string{"hangzhou", "shanghai", "pool-3", "pool-4"}) {
+		t.Errorf("four pools are %v", got)
+	}
+}
+
+func TestLimitsAreRaisedOnceAndRestored(t *testing.T) {
+	useStateRoot(t)
+	oldRoot := sysRoot
+	sysRoot = t.TempDir()
+	t.Cleanup(func() { sysRoot = oldRoot })
+	low, high := filepath.Join(sysRoot, "fs/inotify/max_user_instances"), filepath.Join(sysRoot, "fs/inotify/max_user_watches")
+	write(t, low, "128\n")
+	write(t, high, "9999999\n")
+	for range 2 { // two clusters
+		if err := raiseLimits(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if read(t, low) != "8192" || read(t, high) != "9999999" {
+		t.Errorf("raised to %s and %s", read(t, low), read(t, high))
+	}
+	for range 2 {
+		if err := restoreLimits(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if read(t, low) != "128" || read(t, high) != "9999999" {
+		t.Errorf("restored to %s and %s", read(t, low), read(t, high))
+	}
+}
+
+func TestPlaceReplacesOnlyWhatChanged(t *testing.T) {
+	dir := t.TempDir()
+	one, two, target := filepath.Join(dir, "1"), filepath.Join(dir, "2"), filepath.Join(dir, "bin")
+	write(t, one, "one")
+	write(t, two, "two!")
+	for i, tc := range []struct {
+		source string
+		want   bool
+	}{{one, true}, {one, false}, {two, true}} {
+		changed, err := place(tc.source, target)
+		if err != nil || changed != tc.want {
+			t.Errorf("step %d: changed=%t, %v, want %t", i, changed, err, tc.want)
+		}
+	}
+	if err := os.Remove(two); err != nil {
+		t.Fatal(err)
+	}
+	if read(t, target) != "two!" {
+		t.Error("the program went with the cache")
+	}
+}
+
+func TestCopyKeepsWhatPlaceCompares(t *testing.T) {
+	dir := t.TempDir()
+	source, target := filepath.Join(dir, "a"), filepath.Join(dir, "b")
+	write(t, source, "program")
+	info, err := os.Stat(source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := copyFile(source, target, info); err != nil {
+		t.Fatal(err)
+	}
+	if changed, err := place(source, target); changed || err != nil {
+		t.Errorf("a copy counts as changed: %t, %v", changed, err)
+	}
+}
+
+func TestMergeImages(t *testing.T) {
+	old := []box.Image{{Ref: "a", Digest: "1"}, {Ref: "b", Digest: "1"}}
+	got := mergeImages(old, []box.Image{{Ref: "b", Digest: "2"}, {Ref: "c", Digest: "1"}})
+	want := []box.Image{{Ref: "b", Digest: "2"}, {Ref: "c", Digest: "1"}, {Ref: "a", Digest: "1"}}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	x, y := box.Spec{Hostname: "a", Images: old}, box.Spec{Hostname: "a", Images: got}
+	if !sameMachine(x, y) {
+		t.Error("other images make another machine")
+	}
+	if y.Path = "/bin"; sameMachine(x, y) {
+		t.Error("another path makes no other machine")
+	}
+}
+
+func TestChangedImages(t *testing.T) {
+	image := func(ref, digest string) builtImage {
+		return builtImage{Image: box.Image{Ref: ref, Digest: digest}}
+	}
+	changed, now := changedImages(map[string]string{"same": "1", "rebuilt": "1"}, []builtImage{image("same", "1"), image("rebuilt", "2"), image("new", "1")})
+	if !slices.Equal(changed, []string{"rebuilt"}) || now["rebuilt"] != "2" || now["new"] != "1" {
+		t.Errorf("changed %v, now %v", changed, now)
+	}
+}
+
+func TestParseApplied(t *testing.T) {
+	objects, err := parseApplied([]byte(`{"kind":"List","items":[
+		{"kind":"ServiceAccount","metadata":{"name":"x","namespace":"kube-system"}},
+		{"kind":"Deployment","metadata":{"name":"x","namespace":"kube-system"},"spec":{"template":{"spec":{"containers":[{"image":"a:dev"}]}}}}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(objects) != 2 || objects[0].runsPods() || !objects[1].runsPods() || !objects[1].uses([]string{"a:dev"}) || objects[1].uses([]string{"b:dev"}) {
+		t.Errorf("parsed %+v", objects)
+	}
+	if objects[1].name() != "deployment/x" {
+		t.Errorf("name is %s", objects[1].name())
+	}
+}
+
+func TestInitIsToldFromOtherProcesses(t *testing.T) {
+	start, alive := processStart(os.Getpid())
+	if !alive || start == "" {
+		t.Errorf("this process started at %q, alive=%t", start, alive)
+	}
+	if _, alive := processStart(1 << 30); alive {
+		t.Error("a process that cannot exist is alive")
+	}
+	useStateRoot(t)
+	m := (&Cluster{state: state{Name: "test"}}).Cloud()
+	write(t, m.pidPath(), `{"pid":1,"start":"not its start"}`)
+	if m.Running() {
+		t.Error("another process with the init's id passes for it")
+	}
+}
+
+func TestLocksExcludeEachOther(t *testing.T) {
+	useStateRoot(t)
+	unlock, err := lockCluster(t.Context(), "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	if _, err := lockCluster(ctx, "test"); err == nil {
+		t.Fatal("locked twice")
+	}
+	unlock()
+	again, err := lockCluster(t.Context(), "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	again()
+}
+
+func TestDownOfNothing(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("Down needs root")
+	}
+	useStateRoot(t)
+	if err := Down(t.Context(), "nothing", nil); err != nil {
+		t.Error(err)
+	}
+	if cgroup.Exists((state{Name: "nothing"}).cgroup()) {
+		t.Error("Down made a control group")
+	}
+}
