@@ -57,6 +57,38 @@ func (l *ledger) write(ctx context.Context, c *cloud.Cloud, name string) {
 	}
 }
 
+// total is how many writes were acknowledged, give or take one per pool.
+func (l *ledger) total() (sum int32) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, n := range l.acked {
+		sum += n
+	}
+	return sum
+}
+
+// check compares what was promised with what is there, after all writers ended.
+func (l *ledger) check(t *testing.T, c *cloud.Cloud) {
+	t.Helper()
+	eventually(t, "reading back", func(ctx context.Context) error {
+		list, err := c.Steppe.AppsV1beta2().NodePools().List(ctx, metav1.ListOptions{})
+		if err != nil {
+			return err
+		}
+		got := map[string]int32{}
+		for _, pool := range list.Items {
+			got[pool.Name] = pool.Spec.LeaderReplicas
+		}
+		for name, n := range l.acked {
+			// A write that was sent and not answered may be there or not.
+			if got[name] < n || got[name] > l.sent[name] {
+				t.Errorf("%s: %d was acknowledged and %d sent last, but %d is there", name, n, l.sent[name], got[name])
+			}
+		}
+		return nil
+	})
+}
+
 // TestKillUnderWritesLosesNothing kills the server again and again while
 // clients write, and compares what they were promised with what is there.
 func TestKillUnderWritesLosesNothing(t *testing.T) {
@@ -78,18 +110,10 @@ func TestKillUnderWritesLosesNothing(t *testing.T) {
 	for i := range writers {
 		writing.Go(func() { l.write(ctx, c, fmt.Sprint("counter-", i)) })
 	}
-	acked := func() (sum int32) {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		for _, n := range l.acked {
-			sum += n
-		}
-		return sum
-	}
 	for life := range kills {
-		before := acked()
+		before := l.total()
 		eventually(t, fmt.Sprintf("writes in life %d", life), func(context.Context) error {
-			if done := acked() - before; done < writesPerLife {
+			if done := l.total() - before; done < writesPerLife {
 				return fmt.Errorf("%d writes were acknowledged", done)
 			}
 			return nil
@@ -102,23 +126,7 @@ func TestKillUnderWritesLosesNothing(t *testing.T) {
 	stop()
 	writing.Wait()
 
-	eventually(t, "reading back after the last kill", func(ctx context.Context) error {
-		list, err := c.Steppe.AppsV1beta2().NodePools().List(ctx, metav1.ListOptions{})
-		if err != nil {
-			return err
-		}
-		got := map[string]int32{}
-		for _, pool := range list.Items {
-			got[pool.Name] = pool.Spec.LeaderReplicas
-		}
-		for name, n := range l.acked {
-			// A write that was sent and not answered may be there or not.
-			if got[name] < n || got[name] > l.sent[name] {
-				t.Errorf("%s: %d was acknowledged and %d sent last, but %d is there", name, n, l.sent[name], got[name])
-			}
-		}
-		return nil
-	})
+	l.check(t, c)
 }
 
 // TestFullDisk fills the file system under a server that is being written to.
@@ -304,11 +312,5 @@ func TestShutdown(t *testing.T) {
 	if err := server.Start(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "reading back", func(ctx context.Context) error {
-		pool, err := c.Steppe.AppsV1beta2().NodePools().Get(ctx, "counter", metav1.GetOptions{})
-		if err == nil && pool.Spec.LeaderReplicas < l.acked["counter"] {
-			t.Errorf("%d was acknowledged, but %d is there", l.acked["counter"], pool.Spec.LeaderReplicas)
-		}
-		return err
-	})
+	l.check(t, c)
 }

@@ -180,3 +180,7 @@ func createNode(t *testing.T, pool string) *corev1.Node {
 	})
 	return node
 }
+
+func newServiceAccount(name string) *corev1.ServiceAccount {
+	return &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: name}}
+}
