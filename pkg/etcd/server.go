@@ -65,12 +65,12 @@ type Config struct {
 // Server is a running member. Its methods may be called at any time and from
 // any goroutine.
 type Server struct {
-	dir      *dataDir
-	etcd     *embed.Etcd
-	rpc      *grpc.Server
-	memory   *bufconn.Listener
-	serving  sync.WaitGroup
-	close    sync.Once
+	dir     *dataDir
+	etcd    *embed.Etcd
+	rpc     *grpc.Server
+	memory  *bufconn.Listener
+	serving sync.WaitGroup
+	close   sync.Once
 
 	failOnce sync.Once
 	failed   chan struct{}

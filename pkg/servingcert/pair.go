@@ -47,9 +47,9 @@ func renewed(data map[string][]byte, dnsNames []string, now time.Time) (map[stri
 		if err != nil {
 			return nil, false, err
 		}
-		trusted := slices.DeleteFunc(authorities, func(old *x509.Certificate) bool { return now.After(old.NotAfter) })
-		authorities, caKey = append([]*x509.Certificate{authority}, trusted...), key
+		authorities, caKey = append([]*x509.Certificate{authority}, authorities...), key
 	}
+	authorities = slices.DeleteFunc(authorities, func(cert *x509.Certificate) bool { return now.After(cert.NotAfter) })
 	leaf, leafKey, err := newLeaf(authorities[0], caKey, dnsNames, now)
 	if err != nil {
 		return nil, false, err
