@@ -49,6 +49,7 @@ type Reconciler struct {
 	client client.Client // reads from the cache, writes to the server
 	live   client.Reader // reads from the server
 	report *reporter
+	writes *progress
 }
 
 // Add adds the controller to a manager, whose cache should be configured by
@@ -71,7 +72,7 @@ func Add(mgr manager.Manager, workers int, syncTimeout time.Duration) error {
 }
 
 func newReconciler(c client.Client, live client.Reader, recorder events.EventRecorder) *Reconciler {
-	return &Reconciler{client: c, live: live, report: newReporter(recorder)}
+	return &Reconciler{client: c, live: live, report: newReporter(recorder), writes: newProgress()}
 }
 
 // Reconcile brings one node to what its pool asks for, or, if it is in none,
@@ -81,9 +82,14 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	if err := r.client.Get(ctx, req.NamespacedName, node); err != nil {
 		if apierrors.IsNotFound(err) {
 			r.report.forgetNode(req.Name)
+			r.writes.forget(req.Name)
 			return reconcile.Result{}, nil
 		}
 		return reconcile.Result{}, fmt.Errorf("read node from the cache: %w", err)
+	}
+	if r.writes.behind(node) {
+		// The event of the write queues it again; this is in case of doubt.
+		return reconcile.Result{RequeueAfter: staleRetry}, nil
 	}
 	pool, err := r.cachedPool(ctx, membership.PoolOf(node))
 	if err != nil {

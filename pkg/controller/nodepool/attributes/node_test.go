@@ -57,7 +57,7 @@ func newFixture(t *testing.T) *fixture {
 // with returns the fixture with another client for the reconciler.
 func (f *fixture) with(c client.Client) *fixture {
 	other := *f
-	other.Reconciler = &Reconciler{client: c, live: f.Client, report: f.report}
+	other.Reconciler = &Reconciler{client: c, live: f.Client, report: f.report, writes: f.writes}
 	return &other
 }
 
@@ -593,6 +593,30 @@ func TestOldCopies(t *testing.T) {
 	expectRetry(leaving)
 	if f.Node(t, "old").Annotations["example.com/note"] != "gold" {
 		t.Error("a node that is in its pool again has lost its attributes")
+	}
+}
+
+// TestCacheLagsBehindOwnWrites: a copy from before our own write is not worth a
+// request.
+func TestCacheLagsBehindOwnWrites(t *testing.T) {
+	f := newFixture(t)
+	f.CreatePool(t, "lag", fullSpec("gold"))
+	f.CreateNode(t, "lag", "lag")
+	before := f.Node(t, "lag")
+	f.reconcile("lag")
+	f.writes.wrote(f.Node(t, "lag")) // which the direct reads of this test have made it forget
+	lagging := f.with(interceptor.NewClient(f.frozen(before).(client.WithWatch), interceptor.Funcs{
+		Patch: func(context.Context, client.WithWatch, client.Object, client.Patch, ...client.PatchOption) error {
+			t.Error("a write was tried")
+			return nil
+		},
+	}))
+	if result, err := lagging.try("lag"); err != nil || result.RequeueAfter == 0 {
+		t.Errorf("Reconcile: %v, %v, want another try", result, err)
+	}
+	f.reconcile("lag")
+	if len(f.writes.nodes) != 0 {
+		t.Errorf("still remembers %v", f.writes.nodes)
 	}
 }
 

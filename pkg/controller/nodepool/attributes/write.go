@@ -88,6 +88,7 @@ func (r *Reconciler) patch(ctx context.Context, node *corev1.Node, how types.Pat
 		return nil, err
 	}
 	nodeWrites.WithLabelValues(writeKinds[how]).Inc()
+	r.writes.wrote(result)
 	return result, nil
 }
 

@@ -5,6 +5,7 @@ package status
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -34,6 +35,9 @@ const (
 // reportChange says by Events who has come and gone. It is called once for a
 // written change, so no Event is repeated.
 func (r *Reconciler) reportChange(pool *appsv1beta2.NodePool, before, after []string) {
+	if slices.Equal(before, after) {
+		return // only readiness has changed
+	}
 	was, is := sets.New(before...), sets.New(after...)
 	r.reportNodes(pool, ReasonNodeJoined, "joined", sets.List(is.Difference(was)))
 	r.reportNodes(pool, ReasonNodeLeft, "left", sets.List(was.Difference(is)))
