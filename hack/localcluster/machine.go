@@ -218,8 +218,10 @@ func (m *Machine) process(name string) (supervise.Status, error) {
 }
 
 // Command returns a command that runs argv in the machine, as root, with the
-// cluster's programs in the path. The caller sets its input and output.
-func (m *Machine) Command(argv ...string) (*exec.Cmd, error) {
+// cluster's programs in the path. The caller sets its input and output. When
+// the context ends the command is given up; what it runs on the machine may go
+// on.
+func (m *Machine) Command(ctx context.Context, argv ...string) (*exec.Cmd, error) {
 	pid, ok := m.pid()
 	if !ok {
 		return nil, fmt.Errorf("machine %s is off", m.Name)
@@ -227,21 +229,15 @@ func (m *Machine) Command(argv ...string) (*exec.Cmd, error) {
 	if len(argv) == 0 {
 		argv = []string{"bash"}
 	}
-	return box.Enter(pid, m.cluster.path(), argv...), nil
+	return box.Enter(ctx, pid, m.cluster.path(), argv...), nil
 }
 
 // Exec runs argv in the machine and returns what it printed.
 func (m *Machine) Exec(ctx context.Context, argv ...string) (string, error) {
-	cmd, err := m.Command(argv...)
+	cmd, err := m.Command(ctx, argv...)
 	if err != nil {
 		return "", err
 	}
-	stop := context.AfterFunc(ctx, func() {
-		if cmd.Process != nil {
-			_ = cmd.Process.Kill()
-		}
-	})
-	defer stop()
 	output, err := cmd.CombinedOutput()
 	if err != nil {
 		return string(output), fmt.Errorf("%s on %s: %w: %s", strings.Join(argv, " "), m.Name, err, bytes.TrimSpace(output))

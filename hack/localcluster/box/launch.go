@@ -4,12 +4,14 @@
 package box
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
 	"runtime"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -60,10 +62,12 @@ func startIn(netns string, cmd *exec.Cmd) error {
 }
 
 // Enter returns a command that runs argv in the namespaces of the box whose
-// init has that process id on the host.
-func Enter(pid int, path string, argv ...string) *exec.Cmd {
+// init has that process id on the host. When the context ends the command is
+// given up; what it runs in the box may go on.
+func Enter(ctx context.Context, pid int, path string, argv ...string) *exec.Cmd {
 	args := []string{"--target", fmt.Sprint(pid), "--mount", "--uts", "--ipc", "--net", "--pid", "--"}
-	cmd := exec.Command("nsenter", append(args, argv...)...)
+	cmd := exec.CommandContext(ctx, "nsenter", append(args, argv...)...)
+	cmd.WaitDelay = time.Second
 	cmd.Env = append(withoutPath(os.Environ()), "PATH="+path)
 	return cmd
 }

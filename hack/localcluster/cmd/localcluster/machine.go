@@ -75,12 +75,13 @@ func newExec() *cobra.Command {
 		Use:   "exec MACHINE [-- COMMAND...]",
 		Short: "Run a command, or a shell, as root on the machine",
 		Args:  cobra.MinimumNArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			m, err := machine(args[0])
 			if err != nil {
 				return err
 			}
-			c, err := m.Command(args[1:]...)
+			// An interrupt is for the command, which gets it from the terminal.
+			c, err := m.Command(context.WithoutCancel(cmd.Context()), args[1:]...)
 			if err != nil {
 				return err
 			}
