@@ -15,26 +15,31 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/steppe-io/steppe/apis/apps"
 	appsv1beta2 "github.com/steppe-io/steppe/apis/apps/v1beta2"
 	"github.com/steppe-io/steppe/pkg/controller/testcluster"
 )
 
-const rbacManifest = "../../../manifests/base/yurt-manager/rbac.yaml"
+const manifests = "../../../manifests/base/yurt-manager"
 
 var cluster *testcluster.Cluster
 
@@ -113,11 +118,9 @@ func (p *process) probe(path string, want int) {
 	})
 }
 
-// asServiceAccount returns the access that the manifests give to yurt-manager.
-func asServiceAccount(t *testing.T) *rest.Config {
+func manifest(t *testing.T, file string) (objects []*unstructured.Unstructured) {
 	t.Helper()
-	c := testcluster.Need(t, cluster)
-	data, err := os.ReadFile(rbacManifest)
+	data, err := os.ReadFile(filepath.Join(manifests, file))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,10 +128,19 @@ func asServiceAccount(t *testing.T) *rest.Config {
 	for {
 		object := &unstructured.Unstructured{}
 		if err := decoder.Decode(object); errors.Is(err, io.EOF) {
-			break
+			return objects
 		} else if err != nil {
 			t.Fatal(err)
 		}
+		objects = append(objects, object)
+	}
+}
+
+// asServiceAccount returns the access that the manifests give to yurt-manager.
+func asServiceAccount(t *testing.T) *rest.Config {
+	t.Helper()
+	c := testcluster.Need(t, cluster)
+	for _, object := range manifest(t, "rbac.yaml") {
 		if err := c.Client.Create(t.Context(), object); err != nil && !apierrors.IsAlreadyExists(err) {
 			t.Fatal(err)
 		}
@@ -341,4 +353,38 @@ func TestOutage(t *testing.T) {
 	counted(t, "outage", 2)
 	labelled(t, "outage-0", "silver")
 	labelled(t, "outage-1", "silver")
+}
+
+// TestManifests has the server check the manifests, strictly, and compares them
+// with the defaults of the program.
+func TestManifests(t *testing.T) {
+	c := testcluster.Need(t, cluster)
+	for _, file := range []string{"serviceaccount.yaml", "rbac.yaml", "deployment.yaml"} {
+		for _, object := range manifest(t, file) {
+			err := c.Client.Create(t.Context(), object, client.DryRunAll, client.FieldValidation(metav1.FieldValidationStrict))
+			if err != nil && !apierrors.IsAlreadyExists(err) {
+				t.Errorf("%s: %v", file, err)
+			}
+		}
+	}
+	deployment := &appsv1.Deployment{}
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(manifest(t, "deployment.yaml")[0].Object, deployment); err != nil {
+		t.Fatal(err)
+	}
+	pod := deployment.Spec.Template.Spec
+	ports := map[string]string{}
+	for _, port := range pod.Containers[0].Ports {
+		ports[port.Name] = fmt.Sprintf(":%d", port.ContainerPort)
+	}
+	o := NewOptions()
+	if diff := cmp.Diff(map[string]string{"metrics": o.MetricsAddr, "probes": o.HealthProbeAddr}, ports); diff != "" {
+		t.Errorf("ports: -want, +got:\n%s", diff)
+	}
+	if deployment.Namespace != o.WorkingNamespace {
+		t.Errorf("it runs in %s and has rights in %s", deployment.Namespace, o.WorkingNamespace)
+	}
+	command := NewCommand()
+	if err := command.ParseFlags(pod.Containers[0].Args); err != nil {
+		t.Errorf("arguments: %v", err)
+	}
 }
