@@ -185,7 +185,13 @@ func (u *up) explainPods(ctx context.Context, namespace string) string {
 // until the pools count them as ready.
 func (u *up) fillPools(ctx context.Context) error {
 	pools := poolNames(u.Pools)
-	if _, err := u.kubectl(ctx, poolsYAML(pools), "apply", "-f", "-"); err != nil {
+	// After a boot of the cloud machine Steppe's API may still be on its way,
+	// though its objects say otherwise.
+	err := poll(ctx, func(ctx context.Context) error {
+		_, err := u.kubectl(ctx, poolsYAML(pools), "apply", "-f", "-")
+		return err
+	})
+	if err != nil {
 		return err
 	}
 	client, err := u.Client()

@@ -263,6 +263,16 @@ func (m *Machine) recordPID(pid int) error {
 	return os.WriteFile(m.pidPath(), content, 0o600)
 }
 
+// bootTime returns when the machine was last powered on, in whole seconds as
+// the API has them.
+func (m *Machine) bootTime() time.Time {
+	info, err := os.Stat(m.pidPath())
+	if err != nil {
+		return time.Time{} // off
+	}
+	return info.ModTime().Truncate(time.Second)
+}
+
 // pid returns the init's process id if it is alive.
 func (m *Machine) pid() (int, bool) {
 	var p initProcess

@@ -104,7 +104,8 @@ func (c *Cluster) WaitNodesReady(ctx context.Context) error {
 }
 
 // WaitReady waits until the API server sees the machine's node as Ready, or
-// as not Ready.
+// as not Ready. What the kubelet said before the machine's last boot does not
+// count as Ready.
 func (m *Machine) WaitReady(ctx context.Context, ready bool) error {
 	client, err := m.cluster.Client()
 	if err != nil {
@@ -116,6 +117,9 @@ func (m *Machine) WaitReady(ctx context.Context, ready bool) error {
 			return err
 		}
 		condition := readyCondition(node)
+		if ready && condition.LastHeartbeatTime.Time.Before(m.bootTime()) {
+			return fmt.Errorf("no word from the kubelet since the boot at %s", m.bootTime())
+		}
 		if (condition.Status == corev1.ConditionTrue) != ready {
 			return fmt.Errorf("condition Ready is %q: %s", condition.Status, condition.Message)
 		}
