@@ -896,6 +896,7 @@ func schema_steppe_apis_apps_v1beta2_NodePoolCondition(ref common.ReferenceCallb
 					"type": {
 						SchemaProps: spec.SchemaProps{
 							Description: "type is what is observed.",
+							Default:     "",
 							Type:        []string{"string"},
 							Format:      "",
 						},
@@ -903,6 +904,7 @@ func schema_steppe_apis_apps_v1beta2_NodePoolCondition(ref common.ReferenceCallb
 					"status": {
 						SchemaProps: spec.SchemaProps{
 							Description: "status is \"True\", \"False\" or \"Unknown\".",
+							Default:     "",
 							Type:        []string{"string"},
 							Format:      "",
 						},
@@ -928,6 +930,7 @@ func schema_steppe_apis_apps_v1beta2_NodePoolCondition(ref common.ReferenceCallb
 						},
 					},
 				},
+				Required: []string{"type", "status"},
 			},
 		},
 		Dependencies: []string{

@@ -181,10 +181,10 @@ type Leader struct {
 // NodePoolCondition is one observation about a NodePool.
 type NodePoolCondition struct {
 	// type is what is observed.
-	Type NodePoolConditionType `json:"type,omitempty"`
+	Type NodePoolConditionType `json:"type"`
 
 	// status is "True", "False" or "Unknown".
-	Status corev1.ConditionStatus `json:"status,omitempty"`
+	Status corev1.ConditionStatus `json:"status"`
 
 	// lastTransitionTime is when status last changed.
 	// +optional
