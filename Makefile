@@ -35,3 +35,52 @@ deps: ## Install the Debian packages that the local cluster needs (as root).
 
 binaries: ## Build Kubernetes, etcd, containerd and CNI plugins into the cache.
 	@$(LOCALCLUSTER) binaries
+
+# ---- Tests and checks --------------------------------------------------------
+# The packages that need nothing but Go and the built binaries, and those that
+# need a local cluster, so root.
+E2E = ./test/e2e
+REST = $$(go list ./... | grep -v -e /test/e2e -e /test/bench -e /generated/)
+
+.PHONY: test test-unit test-e2e
+test: test-unit test-e2e ## Run all tests: unit, integration, and end to end as root.
+
+test-unit: ## Run unit and integration tests, with the race detector.
+	go test -race -timeout=30m $(REST)
+
+test-e2e: ## Run the end-to-end tests on a local cluster of their own (as root).
+	@if [ "$$(id -u)" != 0 ]; then \
+		echo 'The end-to-end tests were NOT run: they need root. Run them with: sudo make test-e2e'; \
+	else \
+		$(LOCALCLUSTER) deps --install && go test -race -count=1 -timeout=40m $(E2E); \
+	fi
+
+.PHONY: verify vet lint verify-codegen verify-modules vulncheck
+verify: vet lint verify-codegen verify-modules vulncheck ## Run all checks of the code.
+
+vet:
+	go vet ./...
+
+lint: ## Run the linters.
+	go tool -modfile=hack/tools/go.mod golangci-lint run
+
+verify-codegen: ## Check that generated code is up to date.
+	hack/verify-codegen.sh
+
+verify-modules: ## Check that go.mod and go.sum list what is used.
+	go mod tidy -diff
+
+vulncheck: ## Look for known vulnerabilities, where their database can be reached.
+	hack/vulncheck.sh
+
+.PHONY: generate
+generate: ## Regenerate deep copies, conversions, OpenAPI and the SDK.
+	hack/update-codegen.sh
+
+# ---- Benchmarks --------------------------------------------------------------
+BENCH ?= .
+BENCHTIME ?= 1000x
+
+.PHONY: bench
+bench: ## Compare with the alternatives; results are kept in test/bench/results.
+	BENCH='$(BENCH)' BENCHTIME='$(BENCHTIME)' hack/bench.sh

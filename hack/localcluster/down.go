@@ -111,7 +111,7 @@ func deleteNamespaces(ctx context.Context, name string) error {
 	}
 	s, err := readState(name)
 	if err != nil {
-		return nil // nothing was recorded, or the folder is gone already
+		return nil //nolint:nilerr // nothing was recorded, or the folder is gone already
 	}
 	return waitDeviceGone(ctx, s.hostDevice())
 }

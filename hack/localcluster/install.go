@@ -130,7 +130,7 @@ func (u *up) rollOut(ctx context.Context, installed []workload, images []builtIm
 		}
 	}
 	u.Images = digests
-	if err := u.state.write(); err != nil {
+	if err := u.write(); err != nil {
 		return err
 	}
 	for _, w := range installed {

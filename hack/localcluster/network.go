@@ -77,7 +77,7 @@ func (c *Cluster) ensureMachineNetwork(ctx context.Context, m *Machine) error {
 		"ip -n " + ns + " link set eth0 up",
 		"ip -n " + ns + " route replace default via " + c.bridgeIP(),
 	}
-	for n := range c.state.Nodes + 1 {
+	for n := range c.Nodes + 1 {
 		if n != m.number {
 			lines = append(lines, "ip -n "+ns+" route replace "+machinePodCIDR(n)+" via "+c.machineIP(n))
 		}
@@ -143,13 +143,13 @@ func (c *Cluster) nftWAN(ctx context.Context, script string) error {
 	if _, err := file.WriteString(script); err != nil {
 		return err
 	}
-	_, err = run(ctx, "nsenter", "--net="+filepath.Join(netnsDir, c.wanNamespace()), "nft", "--file", file.Name())
+	err = run(ctx, "nsenter", "--net="+filepath.Join(netnsDir, c.wanNamespace()), "nft", "--file", file.Name())
 	return err
 }
 
 func ensureNamespace(ctx context.Context, ns string) error {
 	if _, err := os.Stat(filepath.Join(netnsDir, ns)); err != nil {
-		if _, err := run(ctx, "ip", "netns", "add", ns); err != nil {
+		if err := run(ctx, "ip", "netns", "add", ns); err != nil {
 			return err
 		}
 	}
@@ -161,12 +161,12 @@ func deleteNamespace(ctx context.Context, ns string) error {
 	if _, err := os.Stat(filepath.Join(netnsDir, ns)); errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
-	_, err := run(ctx, "ip", "netns", "delete", ns)
+	err := run(ctx, "ip", "netns", "delete", ns)
 	return err
 }
 
 func deviceExists(ctx context.Context, ns, dev string) bool {
-	_, err := run(ctx, "ip", "-n", ns, "link", "show", "dev", dev)
+	err := run(ctx, "ip", "-n", ns, "link", "show", "dev", dev)
 	return err == nil
 }
 

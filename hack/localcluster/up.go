@@ -62,7 +62,10 @@ func (u *up) run(ctx context.Context, surplus []*Machine) error {
 	built := make(chan error, 1)
 	var products []builtImage
 	buildCtx, stopBuild := context.WithCancel(ctx)
-	defer func() { stopBuild(); <-built }()
+	defer func() {
+		stopBuild()
+		<-built //nolint:errcheck // whoever waits for the products has read it
+	}()
 
 	if err := u.step("third-party programs", func() error { return u.ensurePrograms(ctx) }); err != nil {
 		close(built)

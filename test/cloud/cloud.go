@@ -196,8 +196,7 @@ func (c *Cloud) waitAvailable(ctx context.Context, names []string) error {
 		for _, name := range names {
 			api, err := c.Aggregator.ApiregistrationV1().APIServices().Get(ctx, name, metav1.GetOptions{})
 			if err != nil {
-				last = err.Error()
-				return false, nil
+				return false, err
 			}
 			available := slices.ContainsFunc(api.Status.Conditions, func(cond apiregistrationv1.APIServiceCondition) bool {
 				last = cond.Message

@@ -112,7 +112,7 @@ func register(t *testing.T, c *cloud.Cloud, port int, servers ...*cloud.Server) 
 // shortDir is a temporary directory whose path is short enough for sockets.
 func shortDir(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "steppe-")
+	dir, err := os.MkdirTemp("", "steppe-") //nolint:usetesting // t.TempDir is too long for a socket
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -421,8 +421,8 @@ func TestStatusSubresource(t *testing.T) {
 func TestDeprecatedVersionWarns(t *testing.T) {
 	const want = `299 - "apps.openyurt.io/v1alpha1 NodePool is deprecated in v1.0.0+; use apps.openyurt.io/v1beta1 NodePool"`
 	for version, warned := range map[string]bool{"v1alpha1": true, "v1beta1": false, "v1beta2": false} {
-		response := get(t, "/apis/apps.openyurt.io/"+version+"/nodepools", "application/json")
-		if got := response.Header.Get("Warning"); (got == want) != warned {
+		header := get(t, "/apis/apps.openyurt.io/"+version+"/nodepools", "application/json", &metav1.PartialObjectMetadataList{})
+		if got := header.Get("Warning"); (got == want) != warned {
 			t.Errorf("%s: warning header is %q", version, got)
 		}
 	}
@@ -436,11 +436,8 @@ func TestTables(t *testing.T) {
 		"v1beta1":  "Name Type ReadyNodes NotReadyNodes Age",
 		"v1beta2":  "Name Type ReadyNodes NotReadyNodes LeaderNodes LeaderElectionAge Age",
 	} {
-		response := get(t, "/apis/apps.openyurt.io/"+version+"/nodepools", "application/json;as=Table;g=meta.k8s.io;v=v1")
 		table := &metav1.Table{}
-		if err := json.NewDecoder(response.Body).Decode(table); err != nil {
-			t.Fatal(err)
-		}
+		get(t, "/apis/apps.openyurt.io/"+version+"/nodepools", "application/json;as=Table;g=meta.k8s.io;v=v1", table)
 		var names []string
 		for _, column := range table.ColumnDefinitions {
 			names = append(names, column.Name)
@@ -473,10 +470,7 @@ func TestDiscovery(t *testing.T) {
 		}
 	}
 	group := &metav1.APIGroup{}
-	response := get(t, "/apis/apps.openyurt.io", "application/json")
-	if err := json.NewDecoder(response.Body).Decode(group); err != nil {
-		t.Fatal(err)
-	}
+	get(t, "/apis/apps.openyurt.io", "application/json", group)
 	var versions []string
 	for _, version := range group.Versions {
 		versions = append(versions, version.Version)
@@ -550,8 +544,9 @@ func TestDryRun(t *testing.T) {
 	}
 }
 
-// get reads a path of the kube-apiserver as an administrator.
-func get(t *testing.T, path, accept string) *http.Response {
+// get reads a path of the kube-apiserver as an administrator, decodes the answer
+// and returns its header.
+func get(t *testing.T, path, accept string, into any) http.Header {
 	t.Helper()
 	client, err := rest.HTTPClientFor(shared.RESTConfig())
 	if err != nil {
@@ -566,9 +561,12 @@ func get(t *testing.T, path, accept string) *http.Response {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { response.Body.Close() })
+	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
 		t.Fatalf("GET %s: %s", path, response.Status)
 	}
-	return response
+	if err := json.NewDecoder(response.Body).Decode(into); err != nil {
+		t.Fatal(err)
+	}
+	return response.Header
 }

@@ -149,9 +149,9 @@ func newAPI(members nodepool.Members) apiserver.API {
 	scheme := apiserver.NewScheme(install.Install)
 	codecs := serializer.NewCodecFactory(scheme)
 	return apiserver.API{
-		Title:  "Steppe",
-		Scheme: scheme,
-		Codecs: codecs,
+		Title:       "Steppe",
+		Scheme:      scheme,
+		Codecs:      codecs,
 		Definitions: openapi.GetOpenAPIDefinitions,
 		Groups: []apiserver.Group{
 			func(storage generic.RESTOptionsGetter) (*genericapiserver.APIGroupInfo, error) {
@@ -186,7 +186,11 @@ type clients struct {
 }
 
 func newClients(kubeconfig string) (*clients, error) {
-	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+	load := rest.InClusterConfig
+	if kubeconfig != "" {
+		load = func() (*rest.Config, error) { return clientcmd.BuildConfigFromFlags("", kubeconfig) }
+	}
+	config, err := load()
 	if err != nil {
 		return nil, fmt.Errorf("finding the kube-apiserver (give --kubeconfig when not running in a pod): %w", err)
 	}

@@ -96,17 +96,17 @@ func (c *Config) setDefaults() {
 func (c *Config) validate() error {
 	var errs []error
 	if !filepath.IsAbs(c.Dir) {
-		errs = append(errs, fmt.Errorf("Dir must be an absolute path, not %q", c.Dir))
+		errs = append(errs, fmt.Errorf("field Dir must be an absolute path, not %q", c.Dir))
 	}
 	if net.ParseIP(c.Address) == nil {
-		errs = append(errs, fmt.Errorf("Address must be an IP address, not %q", c.Address))
+		errs = append(errs, fmt.Errorf("field Address must be an IP address, not %q", c.Address))
 	}
 	if _, err := firstAddress(c.ServiceCIDR); err != nil {
 		errs = append(errs, err)
 	}
 	for _, name := range c.programs() {
 		if c.Binaries[name] == "" {
-			errs = append(errs, fmt.Errorf("Binaries must name %s", name))
+			errs = append(errs, fmt.Errorf("field Binaries must name %s", name))
 		}
 	}
 	return errors.Join(errs...)

@@ -16,9 +16,9 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-func newAuthority(t *testing.T, dir, name string) *Authority {
+func newAuthority(t *testing.T, dir string) *Authority {
 	t.Helper()
-	ca, err := EnsureAuthority(dir, name)
+	ca, err := EnsureAuthority(dir, "ca")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +36,7 @@ func issue(t *testing.T, ca *Authority, dir, name string, req Request) Pair {
 
 func TestServerAndClientTrustEachOther(t *testing.T) {
 	dir := t.TempDir()
-	ca := newAuthority(t, dir, "ca")
+	ca := newAuthority(t, dir)
 	server := issue(t, ca, dir, "server", Request{CommonName: "server", Hosts: []string{"127.0.0.1", "localhost"}})
 	client := issue(t, ca, dir, "client", Request{CommonName: "alice", Organization: []string{"system:masters"}})
 
@@ -78,11 +78,11 @@ func TestServerAndClientTrustEachOther(t *testing.T) {
 
 func TestEnsureKeepsWhatStillAnswers(t *testing.T) {
 	dir := t.TempDir()
-	ca := newAuthority(t, dir, "ca")
+	ca := newAuthority(t, dir)
 	req := Request{CommonName: "server", Hosts: []string{"10.0.0.1", "a"}}
 	first := issue(t, ca, dir, "server", req)
 
-	if again := newAuthority(t, dir, "ca"); !bytes.Equal(again.CertPEM, ca.CertPEM) {
+	if again := newAuthority(t, dir); !bytes.Equal(again.CertPEM, ca.CertPEM) {
 		t.Error("the authority was replaced")
 	}
 	if again := issue(t, ca, dir, "server", req); !bytes.Equal(again.CertPEM, first.CertPEM) {
@@ -93,7 +93,7 @@ func TestEnsureKeepsWhatStillAnswers(t *testing.T) {
 	if bytes.Equal(second.CertPEM, first.CertPEM) {
 		t.Error("a certificate without the new address was kept")
 	}
-	other := newAuthority(t, t.TempDir(), "ca")
+	other := newAuthority(t, t.TempDir())
 	if third := issue(t, other, dir, "server", req); bytes.Equal(third.CertPEM, second.CertPEM) {
 		t.Error("a certificate of another authority was kept")
 	}
@@ -101,7 +101,7 @@ func TestEnsureKeepsWhatStillAnswers(t *testing.T) {
 
 func TestKeysAreForTheOwnerOnly(t *testing.T) {
 	dir := t.TempDir()
-	ca := newAuthority(t, dir, "ca")
+	ca := newAuthority(t, dir)
 	private, public, err := EnsureSigningKey(dir, "sa")
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Copyright The Steppe Authors.
+# SPDX-License-Identifier: Apache-2.0
+#
+# Fails if generated code is not what hack/update-codegen.sh makes. It works on a
+# copy, so the checkout stays as it is.
+set -o errexit -o nounset -o pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+copy=$(mktemp -d)
+trap 'rm -rf "$copy"' EXIT
+git ls-files -z --cached --others --exclude-standard -- go.mod go.sum apis generated hack |
+	while IFS= read -r -d '' file; do [ -e "$file" ] && printf '%s\0' "$file"; done |
+	tar --create --null --files-from=- | tar --extract --directory="$copy"
+
+"$copy/hack/update-codegen.sh"
+for dir in apis generated; do
+	if ! diff --recursive --unified --new-file "$dir" "$copy/$dir"; then
+		echo "Generated code is out of date: run hack/update-codegen.sh" >&2
+		exit 1
+	fi
+done
