@@ -37,13 +37,17 @@ import (
 	"github.com/steppe-io/steppe/apis/apps"
 	appsv1beta2 "github.com/steppe-io/steppe/apis/apps/v1beta2"
 	"github.com/steppe-io/steppe/pkg/controller/testcluster"
+	"github.com/steppe-io/steppe/test/cloud"
 )
 
 const manifests = "../../../manifests/base/yurt-manager"
 
 var cluster *testcluster.Cluster
 
-func TestMain(m *testing.M) { testcluster.Main(m, &cluster) }
+func TestMain(m *testing.M) {
+	cloud.Main() // in the processes of yurt-apiserver that a test starts
+	testcluster.Main(m, &cluster)
+}
 
 // process is a yurt-manager that runs in the test.
 type process struct {

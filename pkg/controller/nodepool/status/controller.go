@@ -57,6 +57,9 @@ const (
 	// back.
 	minRetry = 100 * time.Millisecond
 	maxRetry = 10 * time.Second
+	// awayRetry is when a pool is tried again that could not be written since
+	// yurt-apiserver was away. Only pools that have changed meanwhile wait.
+	awayRetry = 2 * time.Second
 )
 
 // Reconciler keeps the status of pools. A request names a pool.
@@ -117,6 +120,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		return reconcile.Result{RequeueAfter: maxRetry}, nil
 	case apierrors.IsConflict(err):
 		return reconcile.Result{RequeueAfter: coalesce}, nil
+	case apierrors.IsServiceUnavailable(err):
+		// yurt-apiserver is away, which is no error of this pool.
+		klog.FromContext(ctx).Info("Could not write the status of node pool for the moment", "pool", klog.KObj(pool), "err", err)
+		return reconcile.Result{RequeueAfter: awayRetry}, nil
 	case err != nil:
 		return reconcile.Result{}, fmt.Errorf("write status: %w", err)
 	}

@@ -170,7 +170,8 @@ func TestWriteFails(t *testing.T) {
 	}{
 		"Conflict":    {"another writer was quicker", apierrors.NewConflict(appsv1beta2.Resource("nodepools"), "p", errors.New("changed")), false},
 		"NotFound":    {"the pool is gone and its event on the way", apierrors.NewNotFound(appsv1beta2.Resource("nodepools"), "p"), false},
-		"Unavailable": {"yurt-apiserver is away", apierrors.NewServiceUnavailable("away"), true},
+		"Unavailable": {"yurt-apiserver is away", apierrors.NewServiceUnavailable("away"), false},
+		"Forbidden":   {"a right is missing", apierrors.NewForbidden(appsv1beta2.Resource("nodepools"), "p", errors.New("no")), true},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
