@@ -36,6 +36,14 @@ deps: ## Install the Debian packages that the local cluster needs (as root).
 binaries: ## Build Kubernetes, etcd, containerd and CNI plugins into the cache.
 	@$(LOCALCLUSTER) binaries
 
+# ---- Images ------------------------------------------------------------------
+REGISTRY ?= steppe.local
+ARCH ?= $(shell go env GOARCH)
+
+.PHONY: images
+images: ## Build the container images for a cluster of yours (VERSION=v0.1.0).
+	go run ./hack/image/cmd/images --registry=$(REGISTRY) --version=$(VERSION) --arch=$(ARCH)
+
 # ---- Tests and checks --------------------------------------------------------
 # The packages that need nothing but Go and the built binaries, and those that
 # need a local cluster, so root.

@@ -5,17 +5,12 @@ package localcluster
 
 import (
 	"context"
-	"fmt"
-	"os"
-	"os/exec"
 	"path"
 	"path/filepath"
 	"runtime"
-	"strings"
-	"syscall"
 
+	"github.com/steppe-io/steppe/hack/image"
 	"github.com/steppe-io/steppe/hack/localcluster/box"
-	"github.com/steppe-io/steppe/hack/localcluster/image"
 )
 
 // TestImage holds one static program that is the pods' sandbox process and
@@ -36,9 +31,13 @@ type source struct {
 var testSource = source{ref: TestImage, pkg: "./hack/localcluster/testimage", program: "/testimage", edge: true}
 
 // products are the images that Steppe's manifests name.
-var products = []source{
-	{ref: "steppe.local/yurt-apiserver:dev", pkg: "./cmd/yurt-apiserver", program: "/yurt-apiserver"},
-	{ref: "steppe.local/yurt-manager:dev", pkg: "./cmd/yurt-manager", program: "/yurt-manager"},
+func products() []source {
+	var sources []source
+	for _, p := range image.Products {
+		ref := image.DevRegistry + "/" + p.Name + ":" + image.DevVersion
+		sources = append(sources, source{ref: ref, pkg: p.Package, program: "/" + p.Name})
+	}
+	return sources
 }
 
 // builtImage is an image ready to be imported.
@@ -63,11 +62,11 @@ func (c *Cluster) buildImages(ctx context.Context, checkout string, sources ...s
 	var all []builtImage
 	for _, s := range sources {
 		program := filepath.Join(c.Dir(), "images", path.Base(s.program))
-		if err := goBuild(ctx, checkout, s.pkg, program); err != nil {
+		if err := compile(ctx, checkout, s.pkg, program); err != nil {
 			return nil, err
 		}
 		archive := program + ".tar"
-		digest, err := image.Build(archive, s.ref, map[string]string{s.program: program}, s.program)
+		digest, err := image.Build(archive, s.ref, runtime.GOARCH, map[string]string{s.program: program}, s.program)
 		if err != nil {
 			return nil, err
 		}
@@ -76,22 +75,7 @@ func (c *Cluster) buildImages(ctx context.Context, checkout string, sources ...s
 	return all, nil
 }
 
-// goBuild compiles a package of the checkout into a static executable.
-func goBuild(ctx context.Context, checkout, pkg, out string) error {
-	if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
-		return err
-	}
-	// Built beside and renamed: the old executable may be running.
-	cmd := exec.CommandContext(ctx, "go", "build", "-ldflags", "-s -w", "-o", out+".new", pkg)
-	cmd.Dir = checkout
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	// It must not go on when this process is killed; the signal comes when this
-	// thread ends.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	if output, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("build %s: %w\n%s", pkg, err, strings.TrimSpace(string(output)))
-	}
-	return os.Rename(out+".new", out)
+// compile builds what runs in this cluster only.
+func compile(ctx context.Context, checkout, pkg, out string) error {
+	return image.Compile(ctx, checkout, pkg, out, runtime.GOARCH, "v0.0.0-"+image.DevVersion)
 }

@@ -94,7 +94,7 @@ func (u *up) buildProducts(ctx context.Context) ([]builtImage, error) {
 	if u.opts.SkipInstall {
 		return nil, nil
 	}
-	return u.buildImages(ctx, u.opts.Checkout, products...)
+	return u.buildImages(ctx, u.opts.Checkout, products()...)
 }
 
 // ensurePrograms puts the third-party programs into the cluster's own folder:
@@ -165,7 +165,7 @@ func (u *up) bringUpNodes(ctx context.Context, surplus []*Machine) error {
 		do   func() error
 	}{
 		{"machines' init and test image", func() (err error) {
-			if err := goBuild(ctx, u.opts.Checkout, "./hack/localcluster/cmd/box-init", filepath.Join(u.BinDir(), boxInit)); err != nil {
+			if err := compile(ctx, u.opts.Checkout, "./hack/localcluster/cmd/box-init", filepath.Join(u.BinDir(), boxInit)); err != nil {
 				return err
 			}
 			testImage, err = u.buildImages(ctx, u.opts.Checkout, testSource)

@@ -24,7 +24,6 @@ import (
 	"k8s.io/component-base/cli/globalflag"
 	"k8s.io/component-base/term"
 	"k8s.io/component-base/version"
-	"k8s.io/component-base/version/verflag"
 	"k8s.io/klog/v2"
 
 	"github.com/steppe-io/steppe/apis/apps/install"
@@ -39,6 +38,7 @@ import (
 // NewCommand returns the command. It serves until ctx is done.
 func NewCommand(ctx context.Context) *cobra.Command {
 	o := NewOptions()
+	showVersion := false
 	cmd := &cobra.Command{
 		Use:   "yurt-apiserver",
 		Short: "Serve the API groups of Steppe behind a kube-apiserver",
@@ -51,7 +51,10 @@ external one that --etcd-servers names. Several replicas need an external one.`,
 		SilenceUsage: true,
 		Args:         cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			verflag.PrintAndExitIfRequested()
+			if showVersion {
+				_, err := fmt.Fprintln(cmd.OutOrStdout(), cmd.Name(), version.Get().GitVersion)
+				return err
+			}
 			if err := o.Complete(); err != nil {
 				return err
 			}
@@ -66,7 +69,7 @@ external one that --etcd-servers names. Several replicas need an external one.`,
 
 	var fss cliflag.NamedFlagSets
 	o.AddFlags(&fss)
-	verflag.AddFlags(fss.FlagSet("Global"))
+	fss.FlagSet("Global").BoolVar(&showVersion, "version", false, "Print the version and exit.")
 	globalflag.AddGlobalFlags(fss.FlagSet("Global"), cmd.Name())
 	for _, fs := range fss.FlagSets {
 		cmd.Flags().AddFlagSet(fs)

@@ -14,6 +14,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -39,7 +40,7 @@ func readTar(t *testing.T, content []byte) map[string][]byte {
 
 func build(t *testing.T, out, program string) string {
 	t.Helper()
-	digest, err := Build(out, "steppe.local/test:dev", map[string]string{"/usr/local/bin/test": program, "/etc/x": program}, "/usr/local/bin/test", "serve")
+	digest, err := Build(out, "steppe.local/test:dev", runtime.GOARCH, map[string]string{"/usr/local/bin/test": program, "/etc/x": program}, "/usr/local/bin/test", "serve")
 	if err != nil {
 		t.Fatal(err)
 	}

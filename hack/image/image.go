@@ -19,7 +19,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 )
@@ -69,9 +68,10 @@ type rootFS struct {
 }
 
 // Build writes the image named ref (like steppe.local/x:dev) to the archive
-// out and returns its digest. The files map a path inside the image to a file
+// out and returns its digest. arch is the machine type as Go calls it. The files
+// map a path inside the image to a file
 // on this machine; what is executable here is so there. /tmp exists.
-func Build(out, ref string, files map[string]string, entrypoint ...string) (digest string, err error) {
+func Build(out, ref, arch string, files map[string]string, entrypoint ...string) (digest string, err error) {
 	layer, err := packLayer(files)
 	if err != nil {
 		return "", fmt.Errorf("image %s: %w", ref, err)
@@ -85,7 +85,7 @@ func Build(out, ref string, files map[string]string, entrypoint ...string) (dige
 	}
 	layerDesc := add(mediaTypeLayer, layer)
 	configDesc := add(mediaTypeConfig, mustJSON(config{
-		Architecture: runtime.GOARCH, OS: "linux",
+		Architecture: arch, OS: "linux",
 		Config: runtimeConfig{Entrypoint: entrypoint, Env: []string{"PATH=/usr/local/bin:/usr/bin:/bin:/"}},
 		RootFS: rootFS{Type: "layers", DiffIDs: []string{layerDesc.Digest}},
 	}))
