@@ -26,7 +26,7 @@ import (
 // installed after it, killed under it, and back again.
 func TestWithYurtAPIServer(t *testing.T) {
 	testcluster.Need(t, cluster)
-	dir, err := os.MkdirTemp("", "steppe-") // the path of t.TempDir is too long for sockets
+	dir, err := os.MkdirTemp("", "steppe-") //nolint:usetesting // the path of t.TempDir is too long for sockets
 	if err != nil {
 		t.Fatal(err)
 	}

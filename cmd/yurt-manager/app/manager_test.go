@@ -320,8 +320,8 @@ func newOutage(t *testing.T) *outage {
 		proxy.ServeHTTP(w, r.WithContext(ctx))
 	}))
 	t.Cleanup(func() {
-		o.Server.CloseClientConnections()
-		o.Server.Close()
+		o.CloseClientConnections()
+		o.Close()
 	})
 	return o
 }

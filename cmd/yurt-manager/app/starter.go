@@ -82,28 +82,28 @@ func (s *starter) Start(ctx context.Context) error {
 // start returns nil also when the context ends first.
 func (s *starter) start(ctx context.Context, c registration) error {
 	logger := klog.LoggerWithValues(klog.FromContext(ctx), "controller", c.name)
-	if err := s.waitServed(klog.NewContext(ctx, logger), c); err != nil {
-		return nil // only the context ends the wait
+	if !s.waitServed(klog.NewContext(ctx, logger), c) {
+		return nil
 	}
 	if err := c.add(s.mgr, s.options); err != nil {
 		return fmt.Errorf("add controller %s: %w", c.name, err)
 	}
 	s.setPending(c.name, "filling the cache")
 	for _, object := range c.watches {
-		if _, err := s.mgr.GetCache().GetInformer(ctx, object); err != nil {
-			if ctx.Err() != nil {
-				return nil
-			}
+		if _, err := s.mgr.GetCache().GetInformer(ctx, object); err != nil && ctx.Err() == nil {
 			return fmt.Errorf("fill the cache for controller %s: %w", c.name, err)
 		}
 	}
-	s.setPending(c.name, "")
-	logger.Info("Filled the cache of controller")
+	if ctx.Err() == nil {
+		s.setPending(c.name, "")
+		logger.Info("Filled the cache of controller")
+	}
 	return nil
 }
 
-// waitServed returns when everything that a controller needs is served.
-func (s *starter) waitServed(ctx context.Context, c registration) error {
+// waitServed returns true when everything that a controller needs is served, and
+// false when the context ends first.
+func (s *starter) waitServed(ctx context.Context, c registration) bool {
 	logger := klog.FromContext(ctx)
 	backoff := servedPoll
 	waiting := false
@@ -113,7 +113,7 @@ func (s *starter) waitServed(ctx context.Context, c registration) error {
 			if waiting {
 				logger.Info("Found the API that the controller needs")
 			}
-			return nil
+			return true
 		}
 		if !waiting {
 			logger.Info("Waiting for the API that the controller needs", "err", err)
@@ -122,7 +122,7 @@ func (s *starter) waitServed(ctx context.Context, c registration) error {
 		s.setPending(c.name, "waiting for an API: "+err.Error())
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return false
 		case <-time.After(backoff.Step()):
 		}
 	}

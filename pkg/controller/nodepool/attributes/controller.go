@@ -178,5 +178,6 @@ func (r *Reconciler) confirmMissing(ctx context.Context, name string) error {
 	case apierrors.IsNotFound(err) && !apierrors.HasStatusCause(err, metav1.CauseTypeUnexpectedServerResponse):
 		return nil
 	}
+	//nolint:errorlint // not wrapped: the caller would take a 404 for a node that is gone
 	return fmt.Errorf("look whether node pool %s is gone: %v", name, err)
 }
