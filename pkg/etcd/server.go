@@ -21,6 +21,7 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/sys/unix"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/test/bufconn"
 	"k8s.io/apimachinery/pkg/util/uuid"
 	"k8s.io/klog/v2"
@@ -171,7 +172,11 @@ func (s *Server) waitReady(ctx context.Context) error {
 
 // serve answers clients: the in-memory ones, and etcdctl on the socket.
 func (s *Server) serve(logger klog.Logger) {
-	s.rpc = v3rpc.Server(s.etcd.Server, nil, nil)
+	// An API server pings its idle connection every 30 s. gRPC by itself allows
+	// a ping every 5 min, and closes the connection on clients that send more.
+	s.rpc = v3rpc.Server(s.etcd.Server, nil, nil, grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{
+		MinTime: embed.DefaultGRPCKeepAliveMinTime,
+	}))
 	listeners := []net.Listener{s.memory}
 	if socket, err := listenUnix(s.SocketPath()); err != nil {
 		logger.Info("Went without the socket for etcdctl", "path", s.SocketPath(), "err", err)

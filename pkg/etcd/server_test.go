@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -62,6 +63,38 @@ func TestKeepsDataOverRestart(t *testing.T) {
 	}
 	if len(got.Kvs) != 1 || string(got.Kvs[0].Value) != "value" {
 		t.Fatalf("got %v, want the value written before the restart", got.Kvs)
+	}
+}
+
+// TestKeepsIdleConnection pings an idle connection as often as a client can, as
+// API servers do to find out that their etcd is gone.
+func TestKeepsIdleConnection(t *testing.T) {
+	if testing.Short() {
+		t.Skip("gRPC sends no more than a ping every 10 s, and the third is one too many")
+	}
+	t.Parallel()
+	s := startMember(t, Config{Dir: t.TempDir(), UnsafeNoFsync: true})
+	var connections atomic.Int32
+	client, err := clientv3.New(clientv3.Config{
+		Endpoints:         []string{Endpoint},
+		DialKeepAliveTime: 10 * time.Second,
+		DialOptions: []grpc.DialOption{grpc.WithContextDialer(func(ctx context.Context, addr string) (net.Conn, error) {
+			connections.Add(1)
+			return s.DialContext(ctx, "tcp", addr)
+		})},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	watch := client.Watch(t.Context(), "key") // there are no pings without a stream
+	select {
+	case response := <-watch:
+		t.Errorf("the watch ended or had an event: %+v", response)
+	case <-time.After(35 * time.Second):
+	}
+	if n := connections.Load(); n != 1 {
+		t.Errorf("the client had to connect %d times", n)
 	}
 }
 
