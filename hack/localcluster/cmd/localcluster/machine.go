@@ -16,7 +16,7 @@ import (
 // machineCommands are those that work on one machine.
 func machineCommands() []*cobra.Command {
 	blackHole := ""
-	cut := onMachine("cut MACHINE", "Cut the machine's link, as if its cable was pulled", func(ctx context.Context, m *localcluster.Machine) error {
+	cut := onMachine("cut MACHINE", "Cut the machine's link, as if its cable was pulled", "is cut off; \"heal\" undoes it", func(ctx context.Context, m *localcluster.Machine) error {
 		if blackHole != "" {
 			return m.BlackHole(ctx, localcluster.Direction(blackHole))
 		}
@@ -25,9 +25,9 @@ func machineCommands() []*cobra.Command {
 	cut.Flags().StringVar(&blackHole, "black-hole", "", "leave the link up but lose all packets: both, from (the machine) or to (it)")
 	return []*cobra.Command{
 		cut,
-		onMachine("heal MACHINE", "Undo cut", func(ctx context.Context, m *localcluster.Machine) error { return m.Heal(ctx) }),
-		onMachine("power-off MACHINE", "Pull the machine's plug", func(ctx context.Context, m *localcluster.Machine) error { return m.PowerOff(ctx) }),
-		onMachine("power-on MACHINE", "Boot the machine from its disk", func(ctx context.Context, m *localcluster.Machine) error { return m.PowerOn(ctx) }),
+		onMachine("heal MACHINE", "Undo cut", "is connected again", func(ctx context.Context, m *localcluster.Machine) error { return m.Heal(ctx) }),
+		onMachine("power-off MACHINE", "Pull the machine's plug", "is off; \"power-on\" boots it", func(ctx context.Context, m *localcluster.Machine) error { return m.PowerOff(ctx) }),
+		onMachine("power-on MACHINE", "Boot the machine from its disk", "boots", func(ctx context.Context, m *localcluster.Machine) error { return m.PowerOn(ctx) }),
 		onProcess("restart", "End a process in the orderly way and start it again", (*localcluster.Machine).RestartProcess),
 		onProcess("kill", "End a process with SIGKILL; it is started again", (*localcluster.Machine).KillProcess),
 		onProcess("stop", "End a process and leave it stopped", (*localcluster.Machine).StopProcess),
@@ -44,7 +44,9 @@ func machine(name string) (*localcluster.Machine, error) {
 	return c.Machine(name)
 }
 
-func onMachine(use, short string, do func(context.Context, *localcluster.Machine) error) *cobra.Command {
+// onMachine makes a command that does something to a machine and then says what
+// is the matter with it.
+func onMachine(use, short, done string, do func(context.Context, *localcluster.Machine) error) *cobra.Command {
 	return &cobra.Command{
 		Use: use, Short: short, Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -52,7 +54,11 @@ func onMachine(use, short string, do func(context.Context, *localcluster.Machine
 			if err != nil {
 				return err
 			}
-			return do(cmd.Context(), m)
+			if err := do(cmd.Context(), m); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), args[0], done)
+			return err
 		},
 	}
 }
