@@ -21,6 +21,7 @@ import (
 
 	"k8s.io/client-go/kubernetes"
 
+	"github.com/steppe-io/steppe/generated/clientset/versioned"
 	"github.com/steppe-io/steppe/hack/localcluster"
 )
 
@@ -38,6 +39,7 @@ const (
 var (
 	cluster *localcluster.Cluster
 	client  kubernetes.Interface
+	steppe  versioned.Interface
 )
 
 func TestMain(m *testing.M) {
@@ -71,6 +73,13 @@ func run(ctx context.Context, m *testing.M) (code int, err error) {
 		return 1, err
 	}
 	if client, err = cluster.Client(); err != nil {
+		return 1, err
+	}
+	config, err := cluster.RESTConfig()
+	if err != nil {
+		return 1, err
+	}
+	if steppe, err = versioned.NewForConfig(config); err != nil {
 		return 1, err
 	}
 	return m.Run(), nil

@@ -19,27 +19,37 @@ const (
 	// idle machine, so that a busy one does not fail the tests.
 	patience = 3 * time.Minute
 	// interval between two looks.
-	interval = 200 * time.Millisecond
+	interval = 50 * time.Millisecond
 )
 
 // eventually waits until check returns no error, and fails the test with its
-// last one if that takes too long.
-func eventually(t *testing.T, what string, check func(context.Context) error) {
+// last one if that takes too long. It returns how long it took.
+func eventually(t *testing.T, what string, check func(context.Context) error) time.Duration {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
 	start := time.Now()
+	if err := await(t.Context(), check); err != nil {
+		t.Fatalf("waited %s for: %s; the last answer was: %v", time.Since(start).Round(time.Second), what, err)
+	}
+	took := time.Since(start)
+	t.Logf("%s after %s", what, took.Round(10*time.Millisecond))
+	return took
+}
+
+// await is eventually for when there is more to do after a failure, as at the
+// end of a test, when its context has ended.
+func await(ctx context.Context, check func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	for {
 		attempt, cancelAttempt := context.WithTimeout(ctx, 20*time.Second)
 		err := check(attempt)
 		cancelAttempt()
 		if err == nil {
-			t.Logf("%s after %s", what, time.Since(start).Round(10*time.Millisecond))
-			return
+			return nil
 		}
 		select {
 		case <-ctx.Done():
-			t.Fatalf("waited %s for: %s; the last answer was: %v", patience, what, err)
+			return err
 		case <-time.After(interval):
 		}
 	}
