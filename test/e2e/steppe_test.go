@@ -76,19 +76,25 @@ func both(first, second func(context.Context) error) func(context.Context) error
 // it by then.
 func createPool(t *testing.T, name string, spec appsv1beta2.NodePoolSpec) *appsv1beta2.NodePool {
 	t.Helper()
-	pools := steppe.AppsV1beta2().NodePools()
+	deletePoolAtEnd(t, name)
+	pool, err := steppe.AppsV1beta2().NodePools().Create(t.Context(), &appsv1beta2.NodePool{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: spec}, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pool
+}
+
+// deletePoolAtEnd deletes a pool that the test is about to create, with the
+// test and also now, as a test that was killed may have left it.
+func deletePoolAtEnd(t *testing.T, name string) {
+	t.Helper()
 	remove := func(ctx context.Context) error {
-		if err := pools.Delete(ctx, name, metav1.DeleteOptions{}); !apierrors.IsNotFound(err) {
+		if err := steppe.AppsV1beta2().NodePools().Delete(ctx, name, metav1.DeleteOptions{}); !apierrors.IsNotFound(err) {
 			return err
 		}
 		return nil
 	}
-	// It may be there of a test that was killed.
 	if err := await(t.Context(), remove); err != nil {
-		t.Fatal(err)
-	}
-	pool, err := pools.Create(t.Context(), &appsv1beta2.NodePool{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: spec}, metav1.CreateOptions{})
-	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -96,7 +102,6 @@ func createPool(t *testing.T, name string, spec appsv1beta2.NodePoolSpec) *appsv
 			t.Errorf("delete pool %s: %v", name, err)
 		}
 	})
-	return pool
 }
 
 // setPool moves a node to a pool, as kubectl label does. An empty name takes it
