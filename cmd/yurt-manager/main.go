@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"k8s.io/component-base/cli"
+	_ "k8s.io/component-base/logs/json/register" // --logging-format=json
 	"sigs.k8s.io/controller-runtime/pkg/manager/signals"
 
 	"github.com/steppe-io/steppe/cmd/yurt-manager/app"

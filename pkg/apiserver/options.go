@@ -128,6 +128,7 @@ func (o *Options) Config(api API, storage *Storage) (*Config, error) {
 	if err := o.Recommended.ApplyTo(generic); err != nil {
 		return nil, err
 	}
+	waitForClientCA(&generic.Config)
 	if err := storage.applyTo(&generic.Config, api); err != nil {
 		return nil, err
 	}

@@ -91,6 +91,12 @@ func (d *dataDir) check() (*identity, error) {
 	}
 	hasDB := err == nil
 
+	if hasDB {
+		if err := d.checkUnused(); err != nil {
+			return nil, err
+		}
+	}
+
 	var missing string
 	switch {
 	case !hasWAL && (hasDB || id != nil):
@@ -101,6 +107,22 @@ func (d *dataDir) check() (*identity, error) {
 		return id, nil
 	}
 	return nil, fmt.Errorf("etcd data directory %s has held data before, but %s: restore it from a backup, or remove the directory to start empty and lose what it held", d.path, missing)
+}
+
+// checkUnused looks for an etcd of another kind on the data, which heeds no lock
+// but the database's own. Starting beside it would wait for ever.
+func (d *dataDir) checkUnused() error {
+	path := filepath.Join(d.path, "member", "snap", "db")
+	db, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	err = unix.Flock(int(db.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return fmt.Errorf("etcd data directory %s is in use by another etcd, which has locked %s", d.path, path)
+	}
+	return err
 }
 
 func (d *dataDir) readIdentity() (*identity, error) {

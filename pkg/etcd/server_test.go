@@ -15,6 +15,7 @@ import (
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"golang.org/x/sys/unix"
 	"google.golang.org/grpc"
 )
 
@@ -259,6 +260,26 @@ func TestRefusesSecondProcess(t *testing.T) {
 	_, err := Start(t.Context(), cfg)
 	if want := fmt.Sprintf("in use by another process (pid %d)", os.Getpid()); err == nil || !strings.Contains(err.Error(), want) {
 		t.Fatalf("got error %v, want %q", err, want)
+	}
+}
+
+// TestRefusesAnotherEtcd has a stock etcd on the data, which knows nothing of our
+// lock.
+func TestRefusesAnotherEtcd(t *testing.T) {
+	cfg := Config{Dir: t.TempDir(), UnsafeNoFsync: true}
+	if err := startMember(t, cfg).Close(); err != nil {
+		t.Fatal(err)
+	}
+	db, err := os.Open(filepath.Join(cfg.Dir, "member", "snap", "db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if err := unix.Flock(int(db.Fd()), unix.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Start(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), "in use by another etcd") {
+		t.Fatalf("got error %v, want it to name the other etcd", err)
 	}
 }
 

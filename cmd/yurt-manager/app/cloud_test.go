@@ -18,8 +18,8 @@ import (
 	"github.com/steppe-io/steppe/apis/apps"
 	appsv1beta2 "github.com/steppe-io/steppe/apis/apps/v1beta2"
 	"github.com/steppe-io/steppe/hack/localcluster/controlplane"
-	"github.com/steppe-io/steppe/pkg/controller/testcluster"
 	"github.com/steppe-io/steppe/test/cloud"
+	"github.com/steppe-io/steppe/test/testcluster"
 )
 
 // TestWithYurtAPIServer runs yurt-manager with the server that it is made for:

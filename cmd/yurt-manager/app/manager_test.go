@@ -36,8 +36,8 @@ import (
 
 	"github.com/steppe-io/steppe/apis/apps"
 	appsv1beta2 "github.com/steppe-io/steppe/apis/apps/v1beta2"
-	"github.com/steppe-io/steppe/pkg/controller/testcluster"
 	"github.com/steppe-io/steppe/test/cloud"
+	"github.com/steppe-io/steppe/test/testcluster"
 )
 
 const manifests = "../../../manifests/base/yurt-manager"

@@ -25,8 +25,8 @@ import (
 	appsv1beta2 "github.com/steppe-io/steppe/apis/apps/v1beta2"
 	"github.com/steppe-io/steppe/pkg/controller/nodepool/attributes"
 	"github.com/steppe-io/steppe/pkg/controller/nodepool/status"
-	"github.com/steppe-io/steppe/pkg/controller/testcluster"
 	"github.com/steppe-io/steppe/pkg/controller/watchcache"
+	"github.com/steppe-io/steppe/test/testcluster"
 )
 
 // The tests of this file run the whole controller, with its cache and queues,

@@ -24,8 +24,8 @@ import (
 
 	"github.com/steppe-io/steppe/apis/apps"
 	appsv1beta2 "github.com/steppe-io/steppe/apis/apps/v1beta2"
-	"github.com/steppe-io/steppe/pkg/controller/testcluster"
 	"github.com/steppe-io/steppe/pkg/controller/watchcache"
+	"github.com/steppe-io/steppe/test/testcluster"
 )
 
 // requests counts what the controller asks the server for.

@@ -25,7 +25,7 @@ import (
 
 	"github.com/steppe-io/steppe/apis/apps"
 	appsv1beta2 "github.com/steppe-io/steppe/apis/apps/v1beta2"
-	"github.com/steppe-io/steppe/pkg/controller/testcluster"
+	"github.com/steppe-io/steppe/test/testcluster"
 )
 
 // The tests of this file call Reconcile one step after the other on a real

@@ -31,7 +31,7 @@ import (
 
 	"github.com/steppe-io/steppe/apis/apps"
 	appsv1beta2 "github.com/steppe-io/steppe/apis/apps/v1beta2"
-	"github.com/steppe-io/steppe/hack/localcluster/controlplane" //nolint:depguard // only tests import this package
+	"github.com/steppe-io/steppe/hack/localcluster/controlplane"
 )
 
 const (
