@@ -9,12 +9,15 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apiserver/pkg/registry/generic"
 	genericapiserver "k8s.io/apiserver/pkg/server"
+	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/metadata"
@@ -108,6 +111,9 @@ func Run(ctx context.Context, o *Options) (err error) {
 func serve(ctx context.Context, o *Options, storage *apiserver.Storage) error {
 	clients, err := newClients(o.Server.Recommended.CoreAPI.CoreAPIKubeconfigPath)
 	if err != nil {
+		return err
+	}
+	if err := waitForKubeAPIServer(ctx, clients.kubernetes.Discovery()); err != nil {
 		return err
 	}
 	if member := storage.Embedded(); member != nil {
@@ -205,4 +211,19 @@ func newClients(kubeconfig string) (*clients, error) {
 		return nil, fmt.Errorf("making clients of the kube-apiserver: %w", err)
 	}
 	return &clients{kubernetesClient, dynamicClient, metadataClient}, nil
+}
+
+// waitForKubeAPIServer waits, as after a power cut both start at the same time.
+// Ending instead would have the kubelet wait longer and longer between starts.
+func waitForKubeAPIServer(ctx context.Context, client discovery.ServerVersionInterface) error {
+	const period = time.Second
+	said := false
+	return wait.PollUntilContextCancel(ctx, period, true, func(context.Context) (bool, error) {
+		_, err := client.ServerVersion()
+		if err != nil && !said {
+			klog.FromContext(ctx).Info("Waiting for the kube-apiserver", "err", err)
+			said = true
+		}
+		return err == nil, nil
+	})
 }
