@@ -62,6 +62,17 @@ func counts(pool string, ready, unready int32, nodes ...string) func(context.Con
 	}
 }
 
+// counted returns a check that a pool counts a node.
+func counted(pool, node string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		p, err := steppe.AppsV1beta2().NodePools().Get(ctx, pool, metav1.GetOptions{})
+		if err == nil && !slices.Contains(p.Status.Nodes, node) {
+			err = fmt.Errorf("pool %s counts %q", pool, p.Status.Nodes)
+		}
+		return err
+	}
+}
+
 func getPool(t *testing.T, name string) (*appsv1beta2.NodePool, error) {
 	t.Helper()
 	return steppe.AppsV1beta2().NodePools().Get(t.Context(), name, metav1.GetOptions{})
@@ -129,7 +140,7 @@ func join(t *testing.T, m *localcluster.Machine, pool string) {
 	home := node.Labels[apps.LabelNodePool]
 	t.Cleanup(func() {
 		back := func(ctx context.Context) error { return setPool(ctx, m.Name, home) }
-		if err := errors.Join(await(context.Background(), back), await(context.Background(), poolsAsNew)); err != nil {
+		if err := errors.Join(await(context.Background(), back), await(context.Background(), counted(home, m.Name))); err != nil {
 			t.Errorf("take %s back to pool %q: %v", m.Name, home, err)
 		}
 	})
