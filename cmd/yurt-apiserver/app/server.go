@@ -117,7 +117,10 @@ func serve(ctx context.Context, o *Options, storage *apiserver.Storage) error {
 		return err
 	}
 	if member := storage.Embedded(); member != nil {
-		host, _ := os.Hostname() // only for a person to read
+		host := os.Getenv("NODE_NAME") // the manifests set it
+		if host == "" {
+			host, _ = os.Hostname() // only for a person to read
+		}
 		claim := storageclaim.Claim{
 			Namespace: o.WorkingNamespace,
 			Name:      o.ServiceName + "-storage",
