@@ -76,7 +76,8 @@ func (h hierarchy) has(controller string) bool {
 }
 
 // Create makes the group path (like /a/b) with all its parents in every
-// hierarchy, ready to hold child groups with limits.
+// hierarchy, ready to be joined; the parents are ready to hold groups with
+// limits.
 func Create(path string) error {
 	all, err := hierarchies()
 	if err != nil {
@@ -93,6 +94,8 @@ func Create(path string) error {
 	return nil
 }
 
+// create delegates the controllers of all parents, but not of the group itself:
+// a version 2 group that gives controllers to children admits no process.
 func (h hierarchy) create(path string) error {
 	parent := h.mount
 	for _, name := range strings.Split(strings.Trim(path, "/"), "/") {
@@ -111,9 +114,6 @@ func (h hierarchy) create(path string) error {
 			}
 		}
 		parent = dir
-	}
-	if h.unified {
-		return delegate(parent)
 	}
 	return nil
 }
@@ -163,9 +163,16 @@ func Join(path string) error {
 		if h.unified && !onlyUnified(all) {
 			continue
 		}
-		if err := os.WriteFile(filepath.Join(h.mount, path, "cgroup.procs"), []byte("0"), 0o644); err != nil {
-			return fmt.Errorf("join the control group: %w", err)
+		if err := h.join(path); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+func (h hierarchy) join(path string) error {
+	if err := os.WriteFile(filepath.Join(h.mount, path, "cgroup.procs"), []byte("0"), 0o644); err != nil {
+		return fmt.Errorf("join the control group: %w", err)
 	}
 	return nil
 }
