@@ -31,10 +31,12 @@ import (
 
 	"github.com/steppe-io/steppe/apis/apps"
 	appsv1beta2 "github.com/steppe-io/steppe/apis/apps/v1beta2"
+	"github.com/steppe-io/steppe/hack/localcluster/binaries"
 	"github.com/steppe-io/steppe/hack/localcluster/controlplane"
 )
 
 const (
+	// startTimeout bounds the start of programs that are built already.
 	startTimeout = 5 * time.Minute
 	// patience is how long Eventually waits. It is far more than anything
 	// takes, since many tests share few cores.
@@ -61,11 +63,11 @@ func Main(m *testing.M, cluster **Cluster) {
 				return m.Run()
 			}
 		}
-		dir, err := os.MkdirTemp("", "testcluster-")
+		dir, remove, err := makeDir()
 		if err != nil {
 			panic(err)
 		}
-		defer os.RemoveAll(dir)
+		defer remove()
 		c, err := Start(dir)
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -80,9 +82,15 @@ func Main(m *testing.M, cluster **Cluster) {
 // Start starts a cluster without NodePools in a folder of its own. The caller
 // calls Stop.
 func Start(dir string) (*Cluster, error) {
+	// Compiling them once takes minutes, and waiting for another package's
+	// tests to compile them as long: only `go test -timeout` bounds it.
+	programs, err := binaries.Ensure(context.Background(), binaries.Options{}, binaries.ControlPlane()...)
+	if err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithTimeoutCause(context.Background(), startTimeout, errors.New("the control plane takes too long"))
 	defer cancel()
-	cp, err := controlplane.Start(ctx, controlplane.Config{Dir: dir})
+	cp, err := controlplane.Start(ctx, controlplane.Config{Dir: dir, Binaries: programs})
 	if err != nil {
 		return nil, err
 	}
