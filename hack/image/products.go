@@ -37,13 +37,14 @@ var Products = []Product{
 }
 
 // Compile compiles a package of the checkout into a static executable for Linux
-// that reports a version. An executable that is running may be replaced.
+// that reports a version. An executable that is running may be replaced. The
+// same code gives the same bytes, whatever git says of the checkout.
 func Compile(ctx context.Context, checkout, pkg, out, arch, version string) error {
 	if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
 		return err
 	}
 	flags := "-s -w -X k8s.io/component-base/version.gitVersion=" + version
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", flags, "-o", out+".new", pkg)
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", flags, "-o", out+".new", pkg)
 	cmd.Dir = checkout
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch)
 	// It must not go on when this process is killed; the signal comes when this
