@@ -182,10 +182,32 @@ func TestDriftAndPoolChanges(t *testing.T) {
 	})
 	c.UpdatePool(t, "steady", func(p *appsv1beta2.NodePool) { p.Spec = tier("silver") })
 	has(t, c, "steady", "example.com/tier", "silver")
-	if err := c.Client.Delete(t.Context(), c.Pool(t, "steady")); err != nil {
+}
+
+// TestPoolIsLost: the pools are gone from under their nodes, as when the storage
+// was replaced. Nodes keep what they have, and follow the pool when it is back.
+func TestPoolIsLost(t *testing.T) {
+	c, _ := run(t)
+	c.CreatePool(t, "lost", tier("gold"))
+	c.CreateNode(t, "lost", "lost")
+	c.CreateNode(t, "lost-moves", "lost")
+	c.CreateNode(t, "lost-leaves", "lost")
+	for _, node := range []string{"lost", "lost-moves", "lost-leaves"} {
+		has(t, c, node, "example.com/tier", "gold")
+	}
+	if err := c.Client.Delete(t.Context(), c.Pool(t, "lost")); err != nil {
 		t.Fatal(err)
 	}
-	has(t, c, "steady", "example.com/tier", "")
+	c.EventuallyEvent(t, "Node", "lost", attributes.ReasonPoolNotFound)
+	c.Label(t, "lost-leaves", apps.LabelNodePool, "")
+	has(t, c, "lost-leaves", "example.com/tier", "")
+	c.Label(t, "lost-moves", apps.LabelNodePool, "lost-too")
+	has(t, c, "lost-moves", "example.com/tier", "")
+	if node := c.Node(t, "lost"); node.Labels["example.com/tier"] != "gold" || !slices.Equal(node.Spec.Taints, tier("gold").Taints) {
+		t.Errorf("the node has lost something: %v, %v", node.Labels, node.Spec.Taints)
+	}
+	c.CreatePool(t, "lost", tier("silver"))
+	has(t, c, "lost", "example.com/tier", "silver")
 }
 
 // TestOthersStatusFieldsStay: another controller writes leaders and conditions.
@@ -238,7 +260,8 @@ func TestRestart(t *testing.T) {
 	run(t)
 	has(t, c, "again-leaves", "example.com/tier", "")
 	has(t, c, "again-drifts", "example.com/tier", "gold")
-	has(t, c, "again-orphan", "example.com/tier", "")
+	c.EventuallyEvent(t, "Node", "again-orphan", attributes.ReasonPoolNotFound)
+	has(t, c, "again-orphan", "example.com/tier", "bronze")
 	count(t, c, "again", 0, 2, "again-drifts", "again-stays")
 	if now := c.Node(t, "again-stays").ResourceVersion; now != stays {
 		t.Errorf("a node that was as it should be has been written: %s, then %s", stays, now)

@@ -76,7 +76,8 @@ func newReconciler(c client.Client, live client.Reader, recorder events.EventRec
 }
 
 // Reconcile brings one node to what its pool asks for, or, if it is in none,
-// takes away what pools have left there.
+// takes away what pools have left there. While its pool is missing, it only
+// takes away what another pool has left.
 func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
 	node := &corev1.Node{}
 	if err := r.client.Get(ctx, req.NamespacedName, node); err != nil {
@@ -118,13 +119,17 @@ func (r *Reconciler) reconcile(ctx context.Context, node *corev1.Node, pool *app
 	}
 	p := newPlan(node, want)
 
+	// Nothing takes a pool from under its nodes, so one that is missing has been
+	// lost, is still to come, or its name is wrong; the taints of a site must
+	// not go for that. What another pool gave, the node has left.
 	missing := name != "" && pool == nil
-	if missing && (!p.done(node) || !r.report.knowsMissing(node.Name, name)) {
+	due := !p.done(node) && (!missing || !p.before.isOf(name))
+	if missing && (due || !r.report.knowsMissing(node.Name, name)) {
 		if err := r.confirmMissing(ctx, name); err != nil {
 			return err
 		}
 	}
-	if !p.done(node) {
+	if due {
 		if err := r.carryOut(ctx, node, want, p); err != nil {
 			return err
 		}
@@ -167,9 +172,10 @@ func (r *Reconciler) cachedPool(ctx context.Context, name string) (*appsv1beta2.
 }
 
 // confirmMissing asks the server whether there is really no such pool. A cache
-// that has just been filled can lag behind, and stripping a site of its taints
-// for that would be a bad mistake. That nobody serves NodePools, for example
-// while yurt-apiserver is being installed again, is no proof of absence either.
+// that has just been filled can lag behind, and a false alarm, or attributes
+// taken away in the middle of a move, would be a mistake. That nobody serves
+// NodePools, for example while yurt-apiserver is being installed again, is no
+// proof of absence either.
 func (r *Reconciler) confirmMissing(ctx context.Context, name string) error {
 	err := r.live.Get(ctx, client.ObjectKey{Name: name}, &appsv1beta2.NodePool{})
 	switch {

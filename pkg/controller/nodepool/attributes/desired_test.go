@@ -12,6 +12,7 @@ import (
 
 	"github.com/steppe-io/steppe/apis/apps"
 	appsv1beta2 "github.com/steppe-io/steppe/apis/apps/v1beta2"
+	"github.com/steppe-io/steppe/pkg/poolattributes"
 )
 
 func TestDesired(t *testing.T) {
@@ -37,17 +38,17 @@ func TestDesired(t *testing.T) {
 		},
 		"HostNetwork": {
 			reason: "the label follows the field and nothing else",
-			spec:   appsv1beta2.NodePoolSpec{HostNetwork: true, Labels: labels{labelHostNetwork: "false"}},
-			want:   Set{Labels: labels{labelHostNetwork: "true"}}, refused: []string{"label " + labelHostNetwork},
+			spec:   appsv1beta2.NodePoolSpec{HostNetwork: true, Labels: labels{poolattributes.LabelHostNetwork: "false"}},
+			want:   Set{Labels: labels{poolattributes.LabelHostNetwork: "true"}}, refused: []string{"label " + poolattributes.LabelHostNetwork},
 		},
 		"Membership": {
 			reason: "a pool that moves its own nodes would never come to rest",
 			spec: appsv1beta2.NodePoolSpec{
-				Labels:      labels{apps.LabelNodePool: "other", labelDesiredPool: "other", "k": "v"},
+				Labels:      labels{apps.LabelNodePool: "other", "apps.openyurt.io/desired-nodepool": "other", "k": "v"},
 				Annotations: labels{apps.AnnotationPreviousAttributes: "{}"},
 			},
 			want:    Set{Labels: labels{"k": "v"}},
-			refused: []string{"annotation " + apps.AnnotationPreviousAttributes, "label " + labelDesiredPool, "label " + apps.LabelNodePool},
+			refused: []string{"annotation " + apps.AnnotationPreviousAttributes, "label apps.openyurt.io/desired-nodepool", "label " + apps.LabelNodePool},
 		},
 		"Machine": {
 			reason:  "pods would be scheduled to machines that cannot run them",
@@ -58,6 +59,18 @@ func TestDesired(t *testing.T) {
 			reason: "taints of conditions come and go with these",
 			spec:   appsv1beta2.NodePoolSpec{Taints: taints("node.kubernetes.io/not-ready:NoExecute", "node.openyurt.io/unschedulable=true:NoSchedule", "k:NoSchedule")},
 			want:   Set{Taints: taints("k:NoSchedule")}, refused: []string{"taint node.kubernetes.io/not-ready:NoExecute", "taint node.openyurt.io/unschedulable=true:NoSchedule"},
+		},
+		"NotForKubelets": {
+			reason: "a kubelet may choose its pool when it joins, but neither its role nor what NodeRestriction guards",
+			spec: appsv1beta2.NodePoolSpec{
+				Labels: labels{"node-restriction.kubernetes.io/tenant": "a", "node-role.kubernetes.io/control-plane": "", "k": "v"},
+				Taints: taints("node-role.kubernetes.io/control-plane:NoSchedule"),
+			},
+			want: Set{Labels: labels{"k": "v"}},
+			refused: []string{
+				"label node-restriction.kubernetes.io/tenant", "label node-role.kubernetes.io/control-plane",
+				"taint node-role.kubernetes.io/control-plane:NoSchedule",
+			},
 		},
 		"Invalid": {
 			reason: "one invalid value must not keep the node from all the others",

@@ -30,9 +30,38 @@
 // spec.taints is an atomic list. They are told apart by key and effect, and
 // patched under the node's resourceVersion.
 //
-// The record has OpenYurt's name and format. A cluster that was run by OpenYurt
-// needs no migration, and what OpenYurt left on nodes that have left their
-// pool is taken away.
+// The record has OpenYurt's name and format, and the name of the pool as one
+// field more, which OpenYurt ignores. A cluster that was run by OpenYurt needs no
+// migration, and what OpenYurt left on nodes that have left their pool is taken
+// away. A node that is as it should be is not written to add the name; the next
+// write adds it.
+//
+// # A pool that is missing
+//
+// The API server does not delete a pool that has nodes. So a label that names no
+// pool means that the pools were lost, or restored without this one, that a
+// migration has not brought them yet, or that the name is wrong. Taking away the
+// taints of a whole site would be the wrong answer to each of them. If the
+// server confirms that the pool is missing, then
+//
+//	record of that pool, or without a name   everything stays as it is
+//	record of another pool                   the node has left that one: what
+//	                                         it gave is taken away
+//
+// and an Event on the node tells. When the pool is there (again), its nodes are
+// brought to what it asks for, and taking the label off a node takes away what
+// is recorded, as always.
+//
+// # Trust
+//
+// A kubelet may write the annotations and most labels of its own node, but the
+// kube-apiserver does not let it change taints, nor certain labels. This
+// controller may, and takes its orders from an annotation. So the record may not
+// be written by a kubelet, nor may the pool be changed by one: a
+// ValidatingAdmissionPolicy that is installed with yurt-manager sees to that.
+// Should it be missing, the worst is still prevented: no pool may give what
+// package poolattributes lists, and such entries of a record are ignored, so
+// that no kubelet can shed the taint of a cordon or the label of a tenant.
 //
 // # Order of writes
 //

@@ -88,7 +88,7 @@ func (r *reporter) node(node *corev1.Node, now finding) {
 		r.warn(node, ReasonPoolChanged, actionJoin, "Moved from pool %s directly to pool %s", before.pool, now.pool)
 	}
 	if now.missing && (moved || !before.missing) {
-		r.warn(node, ReasonPoolNotFound, actionJoin, "There is no NodePool %s", now.pool)
+		r.warn(node, ReasonPoolNotFound, actionJoin, "There is no NodePool %s; until there is, the node keeps what it has of it", now.pool)
 	}
 	if now.foreign != "" && (moved || now.foreign != before.foreign) {
 		r.warn(node, ReasonForeignValue, actionApply,

@@ -25,6 +25,7 @@ import (
 
 	"github.com/steppe-io/steppe/apis/apps"
 	appsv1beta2 "github.com/steppe-io/steppe/apis/apps/v1beta2"
+	"github.com/steppe-io/steppe/pkg/poolattributes"
 	"github.com/steppe-io/steppe/test/testcluster"
 )
 
@@ -155,7 +156,7 @@ func TestJoin(t *testing.T) {
 		t.Errorf("%s owns only %v", FieldManager, own)
 	}
 	const record = `{"labels":{"example.com/tier":"gold"},"annotations":{"example.com/note":"gold"},"taints":[` +
-		`{"key":"example.com/out","value":"yes","effect":"NoExecute"},{"key":"example.com/site","value":"gold","effect":"NoSchedule"}]}`
+		`{"key":"example.com/out","value":"yes","effect":"NoExecute"},{"key":"example.com/site","value":"gold","effect":"NoSchedule"}],"pool":"join"}`
 	if diff := cmp.Diff(record, node.Annotations[apps.AnnotationPreviousAttributes]); diff != "" {
 		t.Errorf("record: -want, +got:\n%s", diff)
 	}
@@ -321,16 +322,126 @@ func TestPoolSpecChanges(t *testing.T) {
 	f.expectClean("change")
 }
 
-func TestPoolIsDeleted(t *testing.T) {
+func (f *fixture) deletePool(name string) {
+	f.t.Helper()
+	if err := f.Client.Delete(f.t.Context(), f.Pool(f.t, name)); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+func (f *fixture) expectEvents(want ...string) {
+	f.t.Helper()
+	if diff := cmp.Diff(want, f.events(), cmpopts.EquateEmpty()); diff != "" {
+		f.t.Errorf("events: -want, +got:\n%s", diff)
+	}
+}
+
+// TestPoolIsLost: nobody can delete a pool that has nodes, so it has not been
+// deleted on purpose, and a site must not lose its taints for it.
+func TestPoolIsLost(t *testing.T) {
 	f := newFixture(t)
-	f.join("deleted", "gold")
-	if err := f.Client.Delete(t.Context(), f.Pool(t, "deleted")); err != nil {
+	f.join("lost", "gold")
+	f.deletePool("lost")
+	before := f.Node(t, "lost")
+	f.reconcile("lost")
+	if diff := cmp.Diff(before, f.Node(t, "lost")); diff != "" {
+		t.Fatalf("the node was written: -before, +after:\n%s", diff)
+	}
+	f.expectEvents(ReasonPoolNotFound)
+
+	t.Log("It comes back with other attributes.")
+	f.CreatePool(t, "lost", fullSpec("silver"))
+	f.reconcile("lost")
+	f.expectFull("lost", "silver")
+	f.expectEvents()
+
+	t.Log("And is lost once more; now the node leaves.")
+	f.deletePool("lost")
+	f.reconcile("lost")
+	f.expectFull("lost", "silver")
+	f.expectEvents(ReasonPoolNotFound)
+	f.Label(t, "lost", apps.LabelNodePool, "")
+	f.reconcile("lost")
+	f.expectClean("lost")
+}
+
+// TestPoolIsLostWithUnnamedRecord: OpenYurt does not record whose attributes
+// they are. Whether the node has moved cannot be told, so everything stays.
+func TestPoolIsLostWithUnnamedRecord(t *testing.T) {
+	f := newFixture(t)
+	f.openYurtNode("unmigrated", "unmigrated")
+	before := f.Node(t, "unmigrated")
+	f.reconcile("unmigrated")
+	if diff := cmp.Diff(before, f.Node(t, "unmigrated")); diff != "" {
+		t.Errorf("the node was written: -before, +after:\n%s", diff)
+	}
+	f.expectEvents(ReasonPoolNotFound)
+
+	t.Log("The migration brings the pool: there is nothing to change but ownership.")
+	f.CreatePool(t, "unmigrated", fullSpec("gold"))
+	f.reconcile("unmigrated")
+	f.expectFull("unmigrated", "gold")
+	f.deletePool("unmigrated")
+	f.Label(t, "unmigrated", apps.LabelNodePool, "")
+	f.reconcile("unmigrated")
+	f.expectClean("unmigrated")
+}
+
+// TestPoolIsLostWithItsRecord: what is owned by apply does not tell the pool.
+func TestPoolIsLostWithItsRecord(t *testing.T) {
+	f := newFixture(t)
+	f.join("lost-both", "gold")
+	f.deletePool("lost-both")
+	f.Update(t, "lost-both", func(n *corev1.Node) { delete(n.Annotations, apps.AnnotationPreviousAttributes) })
+	f.reconcile("lost-both")
+	f.expectFull("lost-both", "gold")
+}
+
+func TestMoveToMissingPool(t *testing.T) {
+	f := newFixture(t)
+	f.join("stray", "gold")
+	f.Label(t, "stray", apps.LabelNodePool, "stray-typo")
+	f.reconcile("stray")
+	f.expectClean("stray")
+	f.expectEvents(ReasonPoolChanged, ReasonPoolNotFound)
+	f.Label(t, "stray", apps.LabelNodePool, "stray")
+	f.reconcile("stray")
+	f.expectFull("stray", "gold")
+}
+
+// TestMoveBetweenEqualPools: the record must follow the node, or it would lose
+// everything when its new pool is lost.
+func TestMoveBetweenEqualPools(t *testing.T) {
+	f := newFixture(t)
+	f.join("equal", "gold")
+	f.CreatePool(t, "equal-to", fullSpec("gold"))
+	f.Label(t, "equal", apps.LabelNodePool, "equal-to")
+	f.reconcile("equal")
+	f.deletePool("equal-to")
+	f.reconcile("equal")
+	f.expectFull("equal", "gold")
+}
+
+// TestNameJoinsTheRecordWithTheNextWrite: an upgrade does not write every node.
+func TestNameJoinsTheRecordWithTheNextWrite(t *testing.T) {
+	f := newFixture(t)
+	f.join("unnamed", "gold")
+	named := f.Node(t, "unnamed").Annotations[apps.AnnotationPreviousAttributes]
+	unnamed := strings.Replace(named, `,"pool":"unnamed"`, "", 1)
+	body := fmt.Sprintf(`{"apiVersion":"v1","kind":"Node","metadata":{"name":"unnamed","labels":{"example.com/tier":"gold"},"annotations":{"example.com/note":"gold",%q:%q}}}`,
+		apps.AnnotationPreviousAttributes, unnamed)
+	if err := f.Client.Patch(t.Context(), &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "unnamed"}},
+		client.RawPatch("application/apply-patch+yaml", []byte(body)), client.FieldOwner(FieldManager)); err != nil {
 		t.Fatal(err)
 	}
-	f.reconcile("deleted")
-	f.expectClean("deleted")
-	if diff := cmp.Diff([]string{ReasonPoolNotFound}, f.events()); diff != "" {
-		t.Errorf("events: -want, +got:\n%s", diff)
+	f.reconcile("unnamed")
+	if got := f.Node(t, "unnamed").Annotations[apps.AnnotationPreviousAttributes]; got != unnamed {
+		t.Errorf("a node that is as it should be was written; its record is %s, was %s", got, unnamed)
+	}
+	f.UpdatePool(t, "unnamed", func(p *appsv1beta2.NodePool) { p.Spec = fullSpec("silver") })
+	f.reconcile("unnamed")
+	if got := f.Node(t, "unnamed").Annotations[apps.AnnotationPreviousAttributes]; !strings.Contains(got, `"pool":"unnamed"`) {
+		t.Errorf("the record is %s", got)
 	}
 }
 
@@ -422,7 +533,7 @@ func TestRefusedAttributes(t *testing.T) {
 func TestHostNetwork(t *testing.T) {
 	f := newFixture(t)
 	f.CreatePool(t, "host", appsv1beta2.NodePoolSpec{HostNetwork: true})
-	f.CreateNode(t, "host", "host", func(n *corev1.Node) { n.Labels[labelHostNetwork] = "true" }) // by OpenYurt's webhook
+	f.CreateNode(t, "host", "host", func(n *corev1.Node) { n.Labels[poolattributes.LabelHostNetwork] = "true" }) // by OpenYurt's webhook
 	f.reconcile("host")
 	f.Label(t, "host", apps.LabelNodePool, "")
 	f.reconcile("host")
@@ -475,6 +586,27 @@ func TestOpenYurtsNodesLeaveUntouched(t *testing.T) {
 	f.Label(t, "touch", apps.LabelNodePool, "")
 	f.reconcile("touch")
 	f.expectClean("touch")
+}
+
+// TestForgedRecord: a kubelet may write annotations of its node, but not change
+// its taints, nor the labels that NodeRestriction guards. Nor may it have that
+// done by writing a record.
+func TestForgedRecord(t *testing.T) {
+	f := newFixture(t)
+	guarded := taints("node-role.kubernetes.io/control-plane:NoSchedule", "node.kubernetes.io/unschedulable:NoSchedule")
+	kept := labels{"node-restriction.kubernetes.io/tenant": "a", "node-role.kubernetes.io/control-plane": ""}
+	f.CreatePool(t, "forged", appsv1beta2.NodePoolSpec{})
+	f.CreateNode(t, "forged", "forged", func(n *corev1.Node) {
+		maps.Copy(n.Labels, kept)
+		n.Annotations = labels{apps.AnnotationPreviousAttributes: Set{Labels: kept, Taints: guarded, Pool: "forged"}.text()}
+		n.Spec.Taints = guarded
+		n.Spec.Unschedulable = true // or its taint would be taken away
+	})
+	f.reconcile("forged")
+	f.expect("forged", kept, nil, guarded)
+	f.Label(t, "forged", apps.LabelNodePool, "")
+	f.reconcile("forged")
+	f.expect("forged", kept, nil, guarded)
 }
 
 func TestMalformedRecord(t *testing.T) {
@@ -641,53 +773,111 @@ func (f *fixture) killed(writes int, lost bool) client.Client {
 	})
 }
 
-// TestKilledBetweenWrites kills the controller after each write of each change,
-// then lets the node leave: whatever was written must be taken away, and
-// nothing else.
-func TestKilledBetweenWrites(t *testing.T) {
-	f := newFixture(t)
+// killedFixture has two pools and says with what nodes are born.
+func killedFixture(t *testing.T) (f *fixture, bornWith func(*corev1.Node)) {
+	f = newFixture(t)
 	f.CreatePool(t, "killed-gold", fullSpec("gold"))
 	silver := fullSpec("silver")
 	silver.Labels["example.com/more"] = "yes"
 	silver.Taints = append(silver.Taints[:1], taint("example.com/new:NoExecute"))
 	f.CreatePool(t, "killed-silver", silver)
-	bornWith := func(n *corev1.Node) {
+	return f, func(n *corev1.Node) {
 		n.Labels["example.com/own"] = "mine"
 		n.Spec.Taints = taints("example.com/own:NoSchedule")
 	}
-	changes := map[string]struct{ from, to string }{
-		"join":  {"", "killed-gold"},
-		"move":  {"killed-gold", "killed-silver"},
-		"back":  {"killed-silver", "killed-gold"},
-		"leave": {"killed-gold", ""},
-	}
-	for _, change := range slices.Sorted(maps.Keys(changes)) {
-		for _, lost := range []bool{false, true} {
-			killed := 0
-			for writes := 0; ; writes++ {
-				if lost && writes == 0 {
-					continue
-				}
-				name := fmt.Sprintf("killed-%s-%d-%v", change, writes, lost)
-				f.CreateNode(t, name, changes[change].from, bornWith)
-				f.reconcile(name)
-				f.Label(t, name, apps.LabelNodePool, changes[change].to)
-				_, err := f.with(f.killed(writes, lost)).try(name)
-				if err != nil && !errors.Is(err, errKilled) {
-					t.Fatalf("%s: %v", name, err)
-				}
-				f.Label(t, name, apps.LabelNodePool, "")
-				f.reconcile(name)
-				f.expect(name, labels{"example.com/own": "mine"}, nil, taints("example.com/own:NoSchedule"))
-				if err == nil {
-					break // it took fewer writes
-				}
-				killed++
+}
+
+// killAfterEachWrite makes a node move, kills the controller after each write
+// that this takes, and has then checked what is left.
+func (f *fixture) killAfterEachWrite(what, from, to string, bornWith func(*corev1.Node), check func(node string)) {
+	f.t.Helper()
+	for _, lost := range []bool{false, true} {
+		killed := 0
+		for writes := 0; ; writes++ {
+			if lost && writes == 0 {
+				continue
 			}
-			if killed == 0 {
-				t.Errorf("%s has not been killed once", change)
+			name := fmt.Sprintf("killed-%s-%d-%v", what, writes, lost)
+			f.CreateNode(f.t, name, from, bornWith)
+			f.reconcile(name)
+			f.Label(f.t, name, apps.LabelNodePool, to)
+			_, err := f.with(f.killed(writes, lost)).try(name)
+			if err != nil && !errors.Is(err, errKilled) {
+				f.t.Fatalf("%s: %v", name, err)
 			}
-			t.Logf("%s, answer lost %v: killed %d times", change, lost, killed)
+			check(name)
+			if err == nil {
+				break // it took fewer writes
+			}
+			killed++
 		}
+		if killed == 0 {
+			f.t.Errorf("%s has not been killed once", what)
+		}
+		f.t.Logf("%s, answer lost %v: killed %d times", what, lost, killed)
+	}
+}
+
+var killedMoves = map[string]struct{ from, to string }{
+	"join":  {"", "killed-gold"},
+	"move":  {"killed-gold", "killed-silver"},
+	"back":  {"killed-silver", "killed-gold"},
+	"leave": {"killed-gold", ""},
+	"stray": {"killed-gold", "killed-typo"},
+}
+
+// TestKilledBetweenWrites kills the controller after each write of each change,
+// then lets the node leave: whatever was written must be taken away, and
+// nothing else.
+func TestKilledBetweenWrites(t *testing.T) {
+	f, bornWith := killedFixture(t)
+	for _, what := range slices.Sorted(maps.Keys(killedMoves)) {
+		move := killedMoves[what]
+		f.killAfterEachWrite(what, move.from, move.to, bornWith, func(node string) {
+			f.Label(t, node, apps.LabelNodePool, "")
+			f.reconcile(node)
+			f.expect(node, labels{"example.com/own": "mine"}, nil, taints("example.com/own:NoSchedule"))
+		})
+	}
+}
+
+// TestKilledBetweenWritesThenPoolsLost: what the pool has put on its node by
+// then must stay when the pool is lost, except what is left of the pool before.
+func TestKilledBetweenWritesThenPoolsLost(t *testing.T) {
+	f, bornWith := killedFixture(t)
+	noPools := interceptor.NewClient(f.Client, interceptor.Funcs{
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
+			if _, ok := obj.(*appsv1beta2.NodePool); ok {
+				return apierrors.NewNotFound(appsv1beta2.Resource("nodepools"), key.Name)
+			}
+			return c.Get(ctx, key, obj, opts...)
+		},
+	})
+	for _, what := range slices.Sorted(maps.Keys(killedMoves)) {
+		move := killedMoves[what]
+		f.killAfterEachWrite("lost-"+what, move.from, move.to, bornWith, func(node string) {
+			before := f.Node(t, node)
+			record, malformed := recordOf(before)
+			if malformed != nil {
+				t.Fatal(malformed)
+			}
+			g := f.with(noPools)
+			g.live = noPools
+			g.reconcile(node)
+			after := f.Node(t, node)
+			switch {
+			case move.to != "" && record.isOf(move.to):
+				if diff := cmp.Diff(before, after); diff != "" {
+					t.Errorf("%s was written: -before, +after:\n%s", node, diff)
+				}
+			default:
+				f.expect(node, labels{"example.com/own": "mine"}, nil, taints("example.com/own:NoSchedule"))
+			}
+			// And all is well when the pools are back.
+			f.reconcile(node)
+			f.Label(t, node, apps.LabelNodePool, "")
+			f.reconcile(node)
+			f.expect(node, labels{"example.com/own": "mine"}, nil, taints("example.com/own:NoSchedule"))
+		})
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/sets"
 
 	"github.com/steppe-io/steppe/apis/apps"
+	"github.com/steppe-io/steppe/pkg/poolattributes"
 )
 
 // plan is the decision about one node.
@@ -39,6 +40,7 @@ type released struct {
 func newPlan(node *corev1.Node, want Set) plan {
 	var p plan
 	p.before, p.malformed = recordOf(node)
+	p.after.Pool = want.Pool
 	p.own.Labels, p.after.Labels = p.mergeMap("label ", node.Labels, p.before.Labels, want.Labels, &p.released.labels)
 	p.own.Annotations, p.after.Annotations = p.mergeMap("annotation ", node.Annotations, p.before.Annotations, want.Annotations, &p.released.annotations)
 	p.mergeTaints(node.Spec.Taints, want.Taints)
@@ -51,19 +53,20 @@ func newPlan(node *corev1.Node, want Set) plan {
 
 // recordOf reads what the pool has put on a node. If the record is gone or
 // cannot be read, what this controller owns there by server-side apply takes
-// its place; only taints are lost then, and stay.
+// its place; only taints are lost then, and stay. What a pool may not give is
+// left out, whoever has written it there.
 func recordOf(node *corev1.Node) (record Set, malformed error) {
 	text, found := node.Annotations[apps.AnnotationPreviousAttributes]
 	if found {
 		if record, malformed = parseRecord(text); malformed == nil {
-			return record, nil
+			return honoured(record), nil
 		}
 	}
 	own := ownKeys(node)
-	return Set{
+	return honoured(Set{
 		Labels:      subset(node.Labels, own.labels),
-		Annotations: subset(node.Annotations, own.annotations.Clone().Delete(apps.AnnotationPreviousAttributes)),
-	}, malformed
+		Annotations: subset(node.Annotations, own.annotations),
+	}), malformed
 }
 
 func subset(m map[string]string, keys sets.Set[string]) map[string]string {
@@ -83,7 +86,7 @@ func (p *plan) mergeMap(what string, live, before, want map[string]string, relea
 		current, present := live[key]
 		_, recorded := before[key]
 		switch {
-		case recorded, !present, key == labelHostNetwork:
+		case recorded, !present, key == poolattributes.LabelHostNetwork:
 			own[key], after[key] = value, value
 		case current == value:
 			own[key] = value
@@ -164,10 +167,10 @@ func (p *plan) releases() bool {
 	return len(p.released.labels)+len(p.released.annotations) > 0
 }
 
-// applied says whether a node has the plan's labels, annotations and record,
-// and this controller owns exactly these.
-func (p *plan) applied(node *corev1.Node) bool {
-	annotations := p.annotations(p.text())
+// applied says whether a node has the plan's labels and annotations and the
+// given record, and this controller owns exactly these.
+func (p *plan) applied(node *corev1.Node, record string) bool {
+	annotations := p.annotations(record)
 	own := ownKeys(node)
 	return contains(node.Labels, p.own.Labels) && sameKeys(own.labels, p.own.Labels) &&
 		contains(node.Annotations, annotations) && sameKeys(own.annotations, annotations)
@@ -206,7 +209,19 @@ func sameKeys(have sets.Set[string], want map[string]string) bool {
 	return true
 }
 
-// done says whether nothing needs to be written.
+// done says whether nothing needs to be written. That the record does not name
+// the pool is no reason: otherwise, every node would be written at once when
+// this controller takes over from one that did not know of the name.
 func (p *plan) done(node *corev1.Node) bool {
-	return !p.retaint && !p.releases() && p.applied(node)
+	if p.retaint || p.releases() {
+		return false
+	}
+	if p.before.Pool == "" && p.after.Pool != "" {
+		unnamed := *p
+		unnamed.after.Pool = ""
+		if p.applied(node, unnamed.text()) {
+			return true
+		}
+	}
+	return p.applied(node, p.text())
 }

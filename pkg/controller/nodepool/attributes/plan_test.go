@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/steppe-io/steppe/apis/apps"
+	"github.com/steppe-io/steppe/pkg/poolattributes"
 )
 
 type labels = map[string]string
@@ -107,8 +108,8 @@ func TestPlanOfMaps(t *testing.T) {
 		},
 		"HostNetwork": {
 			reason: "only pools set this label, so one that OpenYurt's webhook has set is the pool's",
-			live:   labels{labelHostNetwork: "true"}, want: labels{labelHostNetwork: "true"},
-			own: labels{labelHostNetwork: "true"}, after: labels{labelHostNetwork: "true"},
+			live:   labels{poolattributes.LabelHostNetwork: "true"}, want: labels{poolattributes.LabelHostNetwork: "true"},
+			own: labels{poolattributes.LabelHostNetwork: "true"}, after: labels{poolattributes.LabelHostNetwork: "true"},
 		},
 	}
 	for name, tc := range cases {
@@ -239,6 +240,13 @@ func TestRecordOf(t *testing.T) {
 		"Lost":      {reason: "what we own takes the place of a lost record", managed: owning(fields), want: Set{Labels: labels{"k": "v"}, Annotations: labels{"a": "b"}}},
 		"Malformed": {reason: "and of one that cannot be read", record: new(`{"labels":`), managed: owning(fields), want: Set{Labels: labels{"k": "v"}, Annotations: labels{"a": "b"}}, malformed: true},
 		"Unowned":   {reason: "without ownership nothing is known", record: new("nonsense"), malformed: true},
+		"Forged": {
+			reason: "what no pool may give is not a pool's, whatever a record says",
+			record: new(`{"labels":{"k":"v","node-restriction.kubernetes.io/tenant":"a","node-role.kubernetes.io/worker":"","nodepool.openyurt.io/hostnetwork":"true"},` +
+				`"annotations":{"csi.volume.kubernetes.io/nodeid":"{}","a":"b"},"taints":[{"key":"node.kubernetes.io/unschedulable","effect":"NoSchedule"},` +
+				`{"key":"node-role.kubernetes.io/control-plane","effect":"NoSchedule"},{"key":"t","effect":"NoSchedule"}]}`),
+			want: Set{Labels: labels{"k": "v", poolattributes.LabelHostNetwork: "true"}, Annotations: labels{"a": "b"}, Taints: taints("t:NoSchedule")},
+		},
 		"BadFields": {reason: "an entry that is not understood owns nothing", managed: owning(`{"f:metadata":1}`)},
 	}
 	for name, tc := range cases {
@@ -253,6 +261,29 @@ func TestRecordOf(t *testing.T) {
 			}
 			if (malformed != nil) != tc.malformed {
 				t.Errorf("\n%s\nmalformed is %v", tc.reason, malformed)
+			}
+		})
+	}
+}
+
+func TestIsOf(t *testing.T) {
+	cases := map[string]struct {
+		reason string
+		record string
+		want   bool
+	}{
+		"Same":    {"the pool that the label names", `{"pool":"p"}`, true},
+		"Other":   {"the node has moved", `{"pool":"q"}`, false},
+		"Unnamed": {"OpenYurt's records could be of any pool", `{}`, true},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			record, err := parseRecord(tc.record)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := record.isOf("p"); got != tc.want {
+				t.Errorf("%s: isOf is %v", tc.reason, got)
 			}
 		})
 	}
@@ -288,6 +319,9 @@ func TestRecordTextIsCanonical(t *testing.T) {
 	}
 	if a.Taints[0].Key != "x" {
 		t.Error("writing a set has sorted its taints")
+	}
+	if got := union(Set{Pool: "old"}, Set{Pool: "new"}).text(); got != `{"pool":"new"}` {
+		t.Errorf("a change that is under way is recorded as %s", got)
 	}
 	const openYurt = `{"labels":{"a":"1","b":"2"},"taints":[{"key":"k","value":"v","effect":"NoExecute"},{"key":"x","effect":"NoSchedule"}]}`
 	if a.text() != openYurt {

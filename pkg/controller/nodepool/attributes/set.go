@@ -14,14 +14,22 @@ import (
 )
 
 // Set is a set of labels, annotations and taints. Its JSON is the value of the
-// record annotation, and must stay as OpenYurt has it.
+// record annotation, and must stay as OpenYurt has it; OpenYurt ignores fields
+// that it does not know, and drops them when it writes.
 type Set struct {
 	Labels      map[string]string `json:"labels,omitempty"`
 	Annotations map[string]string `json:"annotations,omitempty"`
 	// Taints of a record can hold two values for one key and effect, while a
 	// change from one to the other is under way.
 	Taints []corev1.Taint `json:"taints,omitempty"`
+	// Pool is the name of the pool that gives all this, or has begun to. It is
+	// empty in OpenYurt's records.
+	Pool string `json:"pool,omitempty"`
 }
+
+// isOf says whether a record can be that of a pool. One that names no pool can
+// be any pool's.
+func (s Set) isOf(pool string) bool { return s.Pool == "" || s.Pool == pool }
 
 func parseRecord(text string) (Set, error) {
 	var record Set
@@ -45,12 +53,15 @@ func (s Set) text() string {
 }
 
 // union returns a set with everything of both. Where they differ in the value
-// of a label or annotation, newer wins; taints are kept with both values.
+// of a label or annotation, newer wins; taints are kept with both values. It is
+// of newer's pool: if that is lost in the middle, too much stays rather than too
+// little.
 func union(older, newer Set) Set {
 	both := Set{
 		Labels:      map[string]string{},
 		Annotations: map[string]string{},
 		Taints:      slices.Clone(older.Taints),
+		Pool:        newer.Pool,
 	}
 	maps.Copy(both.Labels, older.Labels)
 	maps.Copy(both.Labels, newer.Labels)

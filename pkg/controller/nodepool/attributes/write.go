@@ -50,10 +50,11 @@ func (r *Reconciler) write(ctx context.Context, node *corev1.Node, p *plan) erro
 			return fmt.Errorf("patch taints: %w", err)
 		}
 	}
-	if p.applied(node) {
+	record := p.text()
+	if p.applied(node, record) {
 		return nil
 	}
-	if _, err = r.apply(ctx, node, p, p.text()); err != nil {
+	if _, err = r.apply(ctx, node, p, record); err != nil {
 		return fmt.Errorf("apply labels and annotations: %w", err)
 	}
 	return nil
