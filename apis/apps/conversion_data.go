@@ -63,17 +63,18 @@ type HostNetworkConversionData struct {
 
 // SplitConversionData takes the conversion data out of annotations. What it
 // returns shares no map with its argument unless there was nothing to take. The
-// data is empty where the annotation is missing.
-func SplitConversionData(annotations map[string]string) (map[string]string, NodePoolConversionData, error) {
-	var data NodePoolConversionData
+// data is empty where the annotation is missing. An annotation that is not what
+// JoinConversionData writes stays where it is, for validation to refuse.
+func SplitConversionData(annotations map[string]string) (map[string]string, NodePoolConversionData) {
 	text, ok := annotations[AnnotationConversionData]
 	if !ok {
-		return annotations, data, nil
+		return annotations, NodePoolConversionData{}
 	}
+	var data NodePoolConversionData
 	if err := json.Unmarshal([]byte(text), &data); err != nil {
-		return nil, data, fmt.Errorf("annotation %s must be the JSON that the server wrote there, or be removed: %w", AnnotationConversionData, err)
+		return annotations, NodePoolConversionData{}
 	}
-	return without(annotations, AnnotationConversionData), data, nil
+	return without(annotations, AnnotationConversionData), data
 }
 
 // JoinConversionData adds data to annotations without changing the map that it

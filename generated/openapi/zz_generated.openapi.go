@@ -1123,7 +1123,7 @@ func schema_steppe_apis_apps_v1beta2_NodePoolSpec(ref common.ReferenceCallback) 
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "poolScopeMetadata are the resources that the pool's nodes share through their leaders instead of each reading them from the cloud. When a pool is created, Services and EndpointSlices are added to what is given here.",
+							Description: "poolScopeMetadata are the resources that the pool's nodes share through their leaders instead of each reading them from the cloud. Services and EndpointSlices are always among them, and added where they are missing.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{

@@ -10,7 +10,7 @@
 //	options := apiserver.NewOptions(...)     flags fill them
 //	storage, err := options.Storage.Start(ctx)  embedded etcd, or an external one
 //	config, err := options.Config(api, storage)
-//	server, err := config.New()
+//	server, err := config.New(name)
 //	err = server.Run(ctx)
 //
 // Run ends in this order: the server reports not ready, pre-shutdown hooks run

@@ -46,7 +46,8 @@ func (c *Config) New(name string) (*Server, error) {
 }
 
 // Run serves until ctx is done and then ends in the order that the package
-// documents. It returns when nothing of the server runs any more.
+// documents. What post-start hooks have started ends with ctx, but is not waited
+// for.
 func (s *Server) Run(ctx context.Context) error {
 	return s.Generic.PrepareRun().RunWithContext(ctx)
 }

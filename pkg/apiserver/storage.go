@@ -7,8 +7,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
+	etcdtransport "go.etcd.io/etcd/client/pkg/v3/transport"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
 	"k8s.io/apimachinery/pkg/api/resource"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 	genericapiserver "k8s.io/apiserver/pkg/server"
@@ -54,7 +60,7 @@ func (o *StorageOptions) AddFlags(fs *pflag.FlagSet) {
 
 // Validate returns what is wrong with the options.
 func (o *StorageOptions) Validate() []error {
-	if !o.embedded() {
+	if !o.Embedded() {
 		return o.Etcd.Validate()
 	}
 	var errs []error
@@ -71,7 +77,8 @@ func (o *StorageOptions) Validate() []error {
 	return errs
 }
 
-func (o *StorageOptions) embedded() bool { return len(o.Etcd.StorageConfig.Transport.ServerList) == 0 }
+// Embedded says whether the etcd is inside the process.
+func (o *StorageOptions) Embedded() bool { return len(o.Etcd.StorageConfig.Transport.ServerList) == 0 }
 
 // Storage is where a server keeps its objects.
 type Storage struct {
@@ -83,7 +90,7 @@ type Storage struct {
 // must Close the storage after the server that uses it has ended.
 func (o *StorageOptions) Start(ctx context.Context) (*Storage, error) {
 	storage := &Storage{options: *o.Etcd}
-	if !o.embedded() {
+	if !o.Embedded() {
 		return storage, nil
 	}
 	member, err := etcd.Start(ctx, etcd.Config{
@@ -103,8 +110,53 @@ func (o *StorageOptions) Start(ctx context.Context) (*Storage, error) {
 	return storage, nil
 }
 
-// Embedded returns the embedded etcd, nil if the storage is external.
-func (s *Storage) Embedded() *etcd.Server { return s.member }
+// ClusterID identifies the etcd cluster, which keeps it for life. An external
+// one is asked, over the connection that the options describe.
+func (s *Storage) ClusterID(ctx context.Context) (string, error) {
+	if s.member != nil {
+		return s.member.ClusterID(), nil
+	}
+	const timeout = 10 * time.Second
+	transport := s.options.StorageConfig.Transport
+	config := clientv3.Config{Endpoints: transport.ServerList, DialTimeout: timeout, Logger: zap.NewNop()}
+	if transport.TrustedCAFile != "" || transport.CertFile != "" {
+		info := etcdtransport.TLSInfo{TrustedCAFile: transport.TrustedCAFile, CertFile: transport.CertFile, KeyFile: transport.KeyFile}
+		tlsConfig, err := info.ClientConfig()
+		if err != nil {
+			return "", fmt.Errorf("reading the certificates for etcd: %w", err)
+		}
+		config.TLS = tlsConfig
+	}
+	client, err := clientv3.New(config)
+	if err != nil {
+		return "", fmt.Errorf("connecting to etcd: %w", err)
+	}
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	// A read that any client may do; its header has the ID.
+	response, err := client.Get(ctx, s.options.StorageConfig.Prefix, clientv3.WithCountOnly())
+	if err != nil {
+		return "", fmt.Errorf("asking etcd at %s who it is: %w", strings.Join(transport.ServerList, ","), err)
+	}
+	return strconv.FormatUint(response.Header.ClusterId, 16), nil
+}
+
+// Location says where the storage is, for a person to read.
+func (s *Storage) Location() string {
+	if s.member != nil {
+		return s.member.Dir()
+	}
+	return strings.Join(s.options.StorageConfig.Transport.ServerList, ",")
+}
+
+// Failure says why the storage is lost, nil if it is not.
+func (s *Storage) Failure() error {
+	if s.member == nil {
+		return nil
+	}
+	return s.member.Failure()
+}
 
 // Failed is closed when the storage is lost for good, which only an embedded one
 // can be: an external one may come back.

@@ -99,7 +99,11 @@ func (d *dataDir) check() (*identity, error) {
 
 	var missing string
 	switch {
-	case !hasWAL && (hasDB || id != nil):
+	case !hasWAL && hasDB && id == nil:
+		// A first start was interrupted before there was a log to write to, so
+		// nothing was ever acknowledged.
+		return nil, d.clearUnfinished()
+	case !hasWAL && id != nil:
 		missing = "its write-ahead log (member/wal) is missing"
 	case !hasDB && id != nil:
 		missing = "its database (member/snap/db) is missing"
@@ -107,6 +111,15 @@ func (d *dataDir) check() (*identity, error) {
 		return id, nil
 	}
 	return nil, fmt.Errorf("etcd data directory %s has held data before, but %s: restore it from a backup, or remove the directory to start empty and lose what it held", d.path, missing)
+}
+
+// clearUnfinished sets aside what a first start left that did not get far.
+func (d *dataDir) clearUnfinished() error {
+	aside := filepath.Join(d.path, "member.unfinished")
+	if err := os.RemoveAll(aside); err != nil {
+		return err
+	}
+	return os.Rename(filepath.Join(d.path, "member"), aside)
 }
 
 // checkUnused looks for an etcd of another kind on the data, which heeds no lock

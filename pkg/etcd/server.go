@@ -15,7 +15,6 @@ import (
 	"syscall"
 	"time"
 
-	"go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/server/v3/embed"
 	"go.etcd.io/etcd/server/v3/etcdserver/api/v3rpc"
 	"go.uber.org/zap"
@@ -56,8 +55,10 @@ type Config struct {
 	// Dir is the data directory. It is created if it is missing, and belongs
 	// to one process at a time.
 	Dir string
-	// QuotaBytes bounds the size of the database; writes beyond it are refused
-	// until something is deleted. 0 means DefaultQuotaBytes.
+	// QuotaBytes bounds the size of the database. Writes beyond it are refused
+	// until old revisions have been cleared away, which begins at once, and, if
+	// that is not enough, something has been deleted. 0 means
+	// DefaultQuotaBytes.
 	QuotaBytes int64
 	// UnsafeNoFsync gives up durability for speed. For tests only.
 	UnsafeNoFsync bool
@@ -71,6 +72,7 @@ type Server struct {
 	rpc     *grpc.Server
 	memory  *bufconn.Listener
 	serving sync.WaitGroup
+	stop    context.CancelFunc // ends what keepQuota started; nil before
 	close   sync.Once
 
 	failOnce sync.Once
@@ -117,10 +119,8 @@ func (s *Server) start(ctx context.Context, cfg Config) error {
 	if err := s.dir.confirm(known, member.Cluster().ID().String(), member.MemberID().String()); err != nil {
 		return err
 	}
-	if err := s.disarmQuota(ctx, cfg.quota()); err != nil {
-		return fmt.Errorf("clearing etcd's quota alarm: %w", err)
-	}
 	s.serve(logger)
+	s.keepQuota(ctx, cfg.quota())
 	logger.Info("Started embedded etcd", "dir", cfg.Dir, "new", known == nil, "revision", member.KV().Rev(), "duration", time.Since(began).Round(time.Millisecond))
 	return nil
 }
@@ -192,21 +192,8 @@ func (s *Server) serve(logger klog.Logger) {
 	}
 }
 
-// disarmQuota takes back the alarm by which etcd refuses writes once the quota
-// has been reached, if what has been deleted since brought the database below.
-func (s *Server) disarmQuota(ctx context.Context, quota int64) error {
-	if len(s.etcd.Server.Alarms()) == 0 || s.etcd.Server.Backend().Size() >= quota {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	_, err := s.etcd.Server.Alarm(ctx, &etcdserverpb.AlarmRequest{
-		Action:   etcdserverpb.AlarmRequest_DEACTIVATE,
-		MemberID: uint64(s.etcd.Server.MemberID()),
-		Alarm:    etcdserverpb.AlarmType_NOSPACE,
-	})
-	return err
-}
+// Dir is the data directory.
+func (s *Server) Dir() string { return s.dir.path }
 
 // ClusterID identifies the data: a data directory keeps it for life, and no two
 // have the same.
@@ -249,6 +236,9 @@ func (s *Server) Close() (err error) {
 	s.close.Do(func() {
 		if s.Failure() != nil {
 			return // its goroutines are stuck, and hold the lock until the process ends
+		}
+		if s.stop != nil {
+			s.stop()
 		}
 		if s.rpc != nil {
 			s.rpc.Stop()

@@ -283,32 +283,68 @@ func TestRefusesAnotherEtcd(t *testing.T) {
 	}
 }
 
-func TestQuotaRefusesWritesUntilSpaceIsFree(t *testing.T) {
+// TestQuotaMakesRoom fills the database in the two ways in which it fills: with
+// old revisions, and with data.
+func TestQuotaMakesRoom(t *testing.T) {
+	t.Parallel()
 	cfg := Config{Dir: t.TempDir(), UnsafeNoFsync: true, QuotaBytes: 16 << 20}
-	s := startMember(t, cfg)
-	client := newClient(t, s)
+	client := newClient(t, startMember(t, cfg))
 	value := strings.Repeat("x", 1<<20)
-	var err error
-	for i := 0; i < 64 && err == nil; i++ {
-		_, err = client.Put(t.Context(), fmt.Sprint("key", i), value)
+	put := func(key string) error {
+		_, err := client.Put(t.Context(), key, value)
+		return err
 	}
-	if err == nil || !strings.Contains(err.Error(), "database space exceeded") {
-		t.Fatalf("got error %v, want the quota to be reached", err)
+	untilFull := func(key func(i int) string) {
+		t.Helper()
+		for i := range 64 {
+			if err := put(key(i)); err != nil {
+				if !strings.Contains(err.Error(), "database space exceeded") {
+					t.Fatal(err)
+				}
+				return
+			}
+		}
+		t.Fatal("64 MiB went into a database of 16 MiB")
 	}
-	deleted, err := client.Delete(t.Context(), "key", clientv3.WithPrefix())
-	if err != nil {
+	untilWritable := func(why string) {
+		t.Helper()
+		for deadline := time.Now().Add(time.Minute); ; {
+			err := put("probe")
+			if err == nil {
+				return
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("%s: %v", why, err)
+			}
+			select {
+			case <-time.After(100 * time.Millisecond):
+			case <-t.Context().Done():
+			}
+		}
+	}
+
+	untilFull(func(int) string { return "same" })
+	untilWritable("old revisions can go without anybody's help")
+
+	untilFull(func(i int) string { return fmt.Sprint("key", i) })
+	if _, err := client.Delete(t.Context(), "key", clientv3.WithPrefix()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := client.Compact(t.Context(), deleted.Header.Revision, clientv3.WithCompactPhysical()); err != nil {
+	untilWritable("data was deleted")
+}
+
+// TestStartsAfterInterruptedFirstStart leaves what a first start leaves that was
+// killed, or ran out of space, before it could write a log.
+func TestStartsAfterInterruptedFirstStart(t *testing.T) {
+	cfg := Config{Dir: t.TempDir(), UnsafeNoFsync: true}
+	snap := filepath.Join(cfg.Dir, "member", "snap")
+	if err := os.MkdirAll(snap, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := client.Defragment(t.Context(), Endpoint); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Close(); err != nil {
+	if err := os.WriteFile(filepath.Join(snap, "db"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := newClient(t, startMember(t, cfg)).Put(t.Context(), "key", "value"); err != nil {
-		t.Fatalf("after space was made and a restart: %v", err)
+		t.Fatal(err)
 	}
 }

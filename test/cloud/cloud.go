@@ -205,6 +205,12 @@ func (c *Cloud) waitAvailable(ctx context.Context, names []string) error {
 			if !available {
 				return false, nil
 			}
+			// The kube-apiserver says so a moment before it acts so.
+			version, group, _ := strings.Cut(name, ".")
+			if err := c.Kubernetes.Discovery().RESTClient().Get().AbsPath("/apis", group, version, "nodepools").Do(ctx).Error(); err != nil {
+				last = err.Error()
+				return false, nil //nolint:nilerr // it is tried again
+			}
 		}
 		return true, nil
 	})

@@ -236,17 +236,22 @@ func TestDoesNotServeFromOtherData(t *testing.T) {
 	cases := []struct {
 		name, reason string
 		prepare      func() error
-		dir          string
+		args         []string
 		want         string
 	}{
 		{
 			name: "empty directory", reason: "the pod has moved to another machine, or its volume is lost",
-			prepare: func() error { return nil }, dir: filepath.Join(c.Dir, "other"),
-			want: "this cluster's objects are in other data",
+			prepare: func() error { return nil }, args: []string{"--etcd-data-dir=" + filepath.Join(c.Dir, "other")},
+			want: "this cluster's objects are in other storage (etcd cluster ",
+		},
+		{
+			name: "external etcd", reason: "the manifests for several replicas were applied over those for one",
+			prepare: func() error { return nil }, args: startEtcd(t),
+			want: "delete ConfigMap kube-system/yurt-apiserver-storage",
 		},
 		{
 			name: "log lost", reason: "etcd would start empty",
-			prepare: func() error { return os.RemoveAll(filepath.Join(dir, "member", "wal")) }, dir: dir,
+			prepare: func() error { return os.RemoveAll(filepath.Join(dir, "member", "wal")) }, args: []string{"--etcd-data-dir=" + dir},
 			want: "write-ahead log (member/wal) is missing",
 		},
 	}
@@ -255,7 +260,7 @@ func TestDoesNotServeFromOtherData(t *testing.T) {
 			if err := tc.prepare(); err != nil {
 				t.Fatal(err)
 			}
-			server := newServer(t, c, strings.ReplaceAll(tc.name, " ", "-"), "--etcd-data-dir="+tc.dir)
+			server := newServer(t, c, strings.ReplaceAll(tc.name, " ", "-"), tc.args...)
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
 			if err := server.WaitExit(ctx); err == nil || ctx.Err() != nil {
@@ -281,10 +286,10 @@ func TestShutdown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for event := range w.ResultChan() { // until one write is seen
-		if _, ok := event.Object.(*v1beta2.NodePool); ok {
-			break
-		}
+	select { // until one write is seen
+	case <-w.ResultChan():
+	case <-time.After(patience):
+		t.Fatal("no write was seen")
 	}
 
 	if err := syscall.Kill(server.Pid(), syscall.SIGTERM); err != nil {

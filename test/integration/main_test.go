@@ -22,6 +22,7 @@ import (
 
 	"github.com/steppe-io/steppe/apis/apps"
 	"github.com/steppe-io/steppe/apis/apps/v1beta2"
+	"github.com/steppe-io/steppe/hack/localcluster/binaries"
 	"github.com/steppe-io/steppe/hack/localcluster/controlplane"
 	"github.com/steppe-io/steppe/test/cloud"
 )
@@ -73,14 +74,21 @@ func run(m *testing.M) (code int, err error) {
 	return m.Run(), nil
 }
 
-// newCloud starts a kube-apiserver for one test alone.
-func newCloud(t *testing.T) *cloud.Cloud {
+// newCloud starts a kube-apiserver, with further flags, for one test alone. The
+// end of its log is shown if the test fails.
+func newCloud(t *testing.T, args ...string) *cloud.Cloud {
 	t.Helper()
-	c, err := cloud.Start(t.Context(), controlplane.Config{Dir: shortDir(t)})
+	c, err := cloud.Start(t.Context(), controlplane.Config{Dir: shortDir(t), APIServerArgs: args})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(c.Stop)
+	t.Cleanup(func() {
+		c.Stop()
+		if t.Failed() {
+			log, _ := os.ReadFile(c.Log(binaries.KubeAPIServer))
+			t.Logf("kube-apiserver:\n%s", log[max(0, len(log)-20_000):])
+		}
+	})
 	return c
 }
 

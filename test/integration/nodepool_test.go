@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
@@ -502,7 +503,12 @@ func TestWatch(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		event, ok := <-w.ResultChan()
+		var event watch.Event
+		ok := false
+		select {
+		case event, ok = <-w.ResultChan():
+		case <-time.After(patience):
+		}
 		w.Stop()
 		got, isPool := event.Object.(*v1beta2.NodePool)
 		if !ok || !isPool || event.Type != want || got.Name != pool.Name {
@@ -541,6 +547,92 @@ func TestDryRun(t *testing.T) {
 	}
 	if _, err := pools.Get(t.Context(), name, metav1.GetOptions{}); !apierrors.IsNotFound(err) {
 		t.Fatalf("got %v, want nothing to have been stored", err)
+	}
+}
+
+// TestLastFinalizerDoesNotOrphanNodes has a node join a pool that waits for a
+// finalizer.
+func TestLastFinalizerDoesNotOrphanNodes(t *testing.T) {
+	pools := shared.Steppe.AppsV1beta2().NodePools()
+	pool := createPool(t, &v1beta2.NodePool{ObjectMeta: metav1.ObjectMeta{Finalizers: []string{"example.com/wait"}}})
+	if err := pools.Delete(t.Context(), pool.Name, metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	node := createNode(t, pool.Name)
+	release := func() error {
+		_, err := pools.Patch(t.Context(), pool.Name, types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`), metav1.PatchOptions{})
+		return err
+	}
+	if err := release(); !apierrors.IsConflict(err) || !strings.Contains(err.Error(), node.Name) {
+		t.Fatalf("got %v, want a conflict that names the node", err)
+	}
+	if err := shared.Kubernetes.CoreV1().Nodes().Delete(t.Context(), node.Name, metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := release(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := pools.Get(t.Context(), pool.Name, metav1.GetOptions{}); !apierrors.IsNotFound(err) {
+		t.Fatalf("got %v, want the pool to be gone", err)
+	}
+}
+
+// TestSharedResourcesStay applies manifests again, and in another version: what
+// all pools share stays, whether it is named or not.
+func TestSharedResourcesStay(t *testing.T) {
+	pools := shared.Steppe.AppsV1beta2().NodePools()
+	name := poolName(t)
+	check := func(what string, want int) {
+		t.Helper()
+		pool, err := pools.Get(t.Context(), name, metav1.GetOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := pool.Spec.PoolScopeMetadata; len(got) != want {
+			t.Errorf("%s: got %v, want %d resources", what, got, want)
+		}
+	}
+	options := metav1.ApplyOptions{FieldManager: "gitops", Force: true}
+	old := appsv1beta1.NodePool(name).WithAnnotations(map[string]string{"a": "b"})
+	if _, err := shared.Steppe.AppsV1beta1().NodePools().Apply(t.Context(), old, options); err != nil {
+		t.Fatal(err)
+	}
+	deleteLater(t, name)
+	check("applied in v1beta1", 2)
+	if _, err := pools.Apply(t.Context(), appsv1beta2.NodePool(name), options); err != nil {
+		t.Fatal(err)
+	}
+	check("applied in v1beta2, without the annotation", 2)
+	replacement := &v1beta2.NodePool{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1beta2.NodePoolSpec{
+		PoolScopeMetadata: []metav1.GroupVersionResource{{Group: "example.com", Version: "v1", Resource: "widgets"}},
+	}}
+	for range 2 {
+		if _, err := pools.Update(t.Context(), replacement, metav1.UpdateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		check("replaced by a manifest with one more", 3)
+	}
+}
+
+// TestPreferringProtobuf asks as many clients do: protobuf if you have it.
+func TestPreferringProtobuf(t *testing.T) {
+	header := get(t, "/apis/apps.openyurt.io/v1beta2/nodepools", "application/vnd.kubernetes.protobuf, application/json", &v1beta2.NodePoolList{})
+	if got := header.Get("Content-Type"); got != "application/json" {
+		t.Errorf("the answer is %s", got)
+	}
+}
+
+// TestBrokenConversionData is a client's mistake however it is made.
+func TestBrokenConversionData(t *testing.T) {
+	pool := createPool(t, &v1beta2.NodePool{})
+	old := shared.Steppe.AppsV1beta1().NodePools()
+	broken := map[string]string{apps.AnnotationConversionData: "nonsense"}
+	_, errUpdate := old.Update(t.Context(), &v1beta1.NodePool{ObjectMeta: metav1.ObjectMeta{Name: pool.Name, Annotations: broken}}, metav1.UpdateOptions{})
+	_, errApply := old.Apply(t.Context(), appsv1beta1.NodePool(pool.Name).WithAnnotations(broken), metav1.ApplyOptions{FieldManager: "gitops", Force: true})
+	for how, err := range map[string]error{"update": errUpdate, "apply": errApply} {
+		if !apierrors.IsInvalid(err) || !strings.Contains(err.Error(), "must be the JSON that the server wrote there") {
+			t.Errorf("%s: got %v", how, err)
+		}
 	}
 }
 

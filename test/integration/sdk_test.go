@@ -5,11 +5,13 @@ package integration
 
 import (
 	"bufio"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -23,8 +25,12 @@ func TestExampleProgram(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// Read here, so that cached results of this test do not outlive a change.
+	if _, err := os.ReadFile(filepath.Join(root, "docs/examples/pools/main.go")); err != nil {
+		t.Fatal(err)
+	}
 	program := filepath.Join(t.TempDir(), "pools")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", program, "./docs/examples/pools")
+	build := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", program, "./docs/examples/pools")
 	build.Dir = root
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -40,15 +46,28 @@ func TestExampleProgram(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	lines := bufio.NewScanner(out)
+	lines := make(chan string)
+	go func() {
+		defer close(lines)
+		for scanner := bufio.NewScanner(out); scanner.Scan(); {
+			lines <- scanner.Text()
+		}
+	}()
 	expect := func(want string) {
 		t.Helper()
-		for lines.Scan() {
-			if strings.HasPrefix(lines.Text(), want) {
-				return
+		for timeout := time.After(patience); ; {
+			select {
+			case line, ok := <-lines:
+				if strings.HasPrefix(line, want) {
+					return
+				}
+				if !ok {
+					t.Fatalf("the program ended without printing %q", want)
+				}
+			case <-timeout:
+				t.Fatalf("the program does not print %q", want)
 			}
 		}
-		t.Fatalf("the program ended without printing %q", want)
 	}
 	expect("found " + pool + ": 0 of 0 nodes ready")
 	patch := []byte(`{"spec":{"annotations":{"a":"b"}}}`)
@@ -66,6 +85,8 @@ func TestExampleProgram(t *testing.T) {
 	expect("deleted " + pool)
 	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
 		t.Fatal(err)
+	}
+	for range lines { // until the program closes its output
 	}
 	if err := cmd.Wait(); err != nil {
 		t.Fatalf("after an interrupt: %v", err)

@@ -15,10 +15,7 @@ func Convert_v1beta2_NodePool_To_apps_NodePool(in *NodePool, out *apps.NodePool,
 	if err := autoConvert_v1beta2_NodePool_To_apps_NodePool(in, out, s); err != nil {
 		return err
 	}
-	annotations, data, err := apps.SplitConversionData(out.Annotations)
-	if err != nil {
-		return err
-	}
+	annotations, data := apps.SplitConversionData(out.Annotations)
 	out.Annotations = annotations
 	out.Spec.Selector = data.Selector
 	return nil

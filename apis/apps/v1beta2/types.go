@@ -122,8 +122,8 @@ type NodePoolSpec struct {
 	EnableLeaderElection bool `json:"enableLeaderElection,omitempty"`
 
 	// poolScopeMetadata are the resources that the pool's nodes share through
-	// their leaders instead of each reading them from the cloud. When a pool
-	// is created, Services and EndpointSlices are added to what is given here.
+	// their leaders instead of each reading them from the cloud. Services and
+	// EndpointSlices are always among them, and added where they are missing.
 	// +optional
 	// +listType=map
 	// +listMapKey=group

@@ -36,6 +36,7 @@ func ValidateNodePoolName(name string, prefix bool) []string {
 // ValidateNodePool checks a pool that is to be created.
 func ValidateNodePool(pool *apps.NodePool) field.ErrorList {
 	errs := apivalidation.ValidateObjectMeta(&pool.ObjectMeta, false, ValidateNodePoolName, field.NewPath("metadata"))
+	errs = append(errs, validateConversionData(pool.Annotations)...)
 	errs = append(errs, validateSpec(&pool.Spec, field.NewPath("spec"))...)
 	return append(errs, validateStatus(&pool.Status, field.NewPath("status"))...)
 }
@@ -43,6 +44,7 @@ func ValidateNodePool(pool *apps.NodePool) field.ErrorList {
 // ValidateNodePoolUpdate checks a change of a pool.
 func ValidateNodePoolUpdate(pool, old *apps.NodePool) field.ErrorList {
 	errs := apivalidation.ValidateObjectMetaUpdate(&pool.ObjectMeta, &old.ObjectMeta, field.NewPath("metadata"))
+	errs = append(errs, validateConversionData(pool.Annotations)...)
 	path := field.NewPath("spec")
 	errs = append(errs, validateSpec(&pool.Spec, path)...)
 	errs = append(errs, apivalidation.ValidateImmutableField(pool.Spec.Type, old.Spec.Type, path.Child("type"))...)
@@ -54,6 +56,17 @@ func ValidateNodePoolUpdate(pool, old *apps.NodePool) field.ErrorList {
 func ValidateNodePoolStatusUpdate(pool, old *apps.NodePool) field.ErrorList {
 	errs := apivalidation.ValidateObjectMetaUpdate(&pool.ObjectMeta, &old.ObjectMeta, field.NewPath("metadata"))
 	return append(errs, validateStatus(&pool.Status, field.NewPath("status"))...)
+}
+
+// validateConversionData finds what conversion could not read: what it can, it
+// takes out.
+func validateConversionData(annotations map[string]string) field.ErrorList {
+	text, ok := annotations[apps.AnnotationConversionData]
+	if !ok {
+		return nil
+	}
+	path := field.NewPath("metadata", "annotations").Key(apps.AnnotationConversionData)
+	return field.ErrorList{field.Invalid(path, text, "must be the JSON that the server wrote there, or be removed")}
 }
 
 func validateSpec(spec *apps.NodePoolSpec, path *field.Path) field.ErrorList {
@@ -122,8 +135,20 @@ func validateStatus(status *apps.NodePoolStatus, path *field.Path) field.ErrorLi
 	errs := apivalidation.ValidateNonnegativeField(int64(status.ReadyNodeNum), path.Child("readyNodeNum"))
 	errs = append(errs, apivalidation.ValidateNonnegativeField(int64(status.UnreadyNodeNum), path.Child("unreadyNodeNum"))...)
 	errs = append(errs, apivalidation.ValidateNonnegativeField(int64(status.LeaderNum), path.Child("leaderNum"))...)
+	nodes := sets.New[string]()
+	for i, leader := range status.LeaderEndpoints {
+		if nodes.Has(leader.NodeName) {
+			errs = append(errs, field.Duplicate(path.Child("leaderEndpoints").Index(i).Child("nodeName"), leader.NodeName))
+		}
+		nodes.Insert(leader.NodeName)
+	}
+	types := sets.New[apps.NodePoolConditionType]()
 	for i, condition := range status.Conditions {
 		at := path.Child("conditions").Index(i)
+		if types.Has(condition.Type) {
+			errs = append(errs, field.Duplicate(at.Child("type"), condition.Type))
+		}
+		types.Insert(condition.Type)
 		if condition.Type == "" {
 			errs = append(errs, field.Required(at.Child("type"), "must say what is observed"))
 		}

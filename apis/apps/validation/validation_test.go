@@ -61,6 +61,12 @@ func TestValidateNodePool(t *testing.T) {
 			p.Spec.PoolScopeMetadata = append(p.Spec.PoolScopeMetadata, p.Spec.PoolScopeMetadata[0])
 		}, "spec.poolScopeMetadata[1]: Duplicate"},
 		{"negative count", "a count", func(p *apps.NodePool) { p.Status.ReadyNodeNum = -1 }, "status.readyNodeNum: Invalid value: -1"},
+		{"same condition twice", "type makes a condition", func(p *apps.NodePool) {
+			p.Status.Conditions = []apps.NodePoolCondition{{Type: "A", Status: "True"}, {Type: "A", Status: "False"}}
+		}, "status.conditions[1].type: Duplicate"},
+		{"same leader twice", "a node leads once", func(p *apps.NodePool) {
+			p.Status.LeaderEndpoints = []apps.Leader{{NodeName: "a"}, {NodeName: "a"}}
+		}, "status.leaderEndpoints[1].nodeName: Duplicate"},
 		{"condition without status", "it says nothing", func(p *apps.NodePool) { p.Status.Conditions = []apps.NodePoolCondition{{Type: "A"}} }, "status.conditions[0].status: Required"},
 	}
 	for _, c := range cases {

@@ -8,16 +8,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"time"
 
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
-	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apiserver/pkg/registry/generic"
 	genericapiserver "k8s.io/apiserver/pkg/server"
-	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/metadata"
@@ -35,7 +31,6 @@ import (
 	"github.com/steppe-io/steppe/pkg/registry/apps"
 	"github.com/steppe-io/steppe/pkg/registry/apps/nodepool"
 	"github.com/steppe-io/steppe/pkg/servingcert"
-	"github.com/steppe-io/steppe/pkg/storageclaim"
 )
 
 // NewCommand returns the command. It serves until ctx is done.
@@ -103,7 +98,7 @@ func Run(ctx context.Context, o *Options) (err error) {
 		return err
 	case <-storage.Failed():
 		// Nothing can be answered truthfully any more, so nothing is drained.
-		return fmt.Errorf("storage is lost: %w", storage.Embedded().Failure())
+		return fmt.Errorf("storage is lost: %w", storage.Failure())
 	}
 }
 
@@ -113,31 +108,21 @@ func serve(ctx context.Context, o *Options, storage *apiserver.Storage) error {
 	if err != nil {
 		return err
 	}
-	if err := waitForKubeAPIServer(ctx, clients.kubernetes.Discovery()); err != nil {
+	if err := claimStorage(ctx, o, storage, clients.kubernetes); err != nil {
 		return err
 	}
-	if member := storage.Embedded(); member != nil {
-		host := os.Getenv("NODE_NAME") // the manifests set it
-		if host == "" {
-			host, _ = os.Hostname() // only for a person to read
-		}
-		claim := storageclaim.Claim{
-			Namespace: o.WorkingNamespace,
-			Name:      o.ServiceName + "-storage",
-			ClusterID: member.ClusterID(),
-			Directory: o.Server.Storage.DataDir,
-			Host:      host,
-		}
-		if err := claim.Make(ctx, clients.kubernetes); err != nil {
-			return err
-		}
+	if err := refuseCustomResources(ctx, clients.metadata); err != nil {
+		return err
+	}
+	if err := disableMissingAdmission(ctx, o.Server.Recommended.Admission, clients.kubernetes.Discovery()); err != nil {
+		return err
 	}
 
 	api := newAPI(nodepool.LabelledNodes{Client: clients.metadata})
 	serving := o.Server.Recommended.SecureServing
 	if o.ManageServingCert {
 		provider := servingcert.New(servingCertConfig(o, api.Scheme), clients.kubernetes, clients.dynamic)
-		if err := provider.RunOnce(ctx); err != nil {
+		if err := untilAnswered(ctx, "issuing the serving certificate", provider.RunOnce); err != nil {
 			return err
 		}
 		serving.ServerCert.GeneratedCert = provider
@@ -159,7 +144,7 @@ func serve(ctx context.Context, o *Options, storage *apiserver.Storage) error {
 // newAPI says what yurt-apiserver serves.
 func newAPI(members nodepool.Members) apiserver.API {
 	scheme := apiserver.NewScheme(install.Install)
-	codecs := serializer.NewCodecFactory(scheme)
+	codecs := serializer.NewCodecFactory(scheme, serializer.WithStreamingCollectionEncodingToJSON())
 	return apiserver.API{
 		Title:       "Steppe",
 		Scheme:      scheme,
@@ -207,6 +192,7 @@ func newClients(kubeconfig string) (*clients, error) {
 		return nil, fmt.Errorf("finding the kube-apiserver (give --kubeconfig when not running in a pod): %w", err)
 	}
 	config = rest.AddUserAgent(config, "yurt-apiserver")
+	config.QPS = -1 // requests of ours follow from requests to us, which are limited
 	kubernetesClient, err1 := kubernetes.NewForConfig(config)
 	dynamicClient, err2 := dynamic.NewForConfig(config)
 	metadataClient, err3 := metadata.NewForConfig(config)
@@ -214,19 +200,4 @@ func newClients(kubeconfig string) (*clients, error) {
 		return nil, fmt.Errorf("making clients of the kube-apiserver: %w", err)
 	}
 	return &clients{kubernetesClient, dynamicClient, metadataClient}, nil
-}
-
-// waitForKubeAPIServer waits, as after a power cut both start at the same time.
-// Ending instead would have the kubelet wait longer and longer between starts.
-func waitForKubeAPIServer(ctx context.Context, client discovery.ServerVersionInterface) error {
-	const period = time.Second
-	said := false
-	return wait.PollUntilContextCancel(ctx, period, true, func(context.Context) (bool, error) {
-		_, err := client.ServerVersion()
-		if err != nil && !said {
-			klog.FromContext(ctx).Info("Waiting for the kube-apiserver", "err", err)
-			said = true
-		}
-		return err == nil, nil
-	})
 }

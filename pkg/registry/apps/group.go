@@ -5,6 +5,8 @@
 package apps
 
 import (
+	"slices"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -33,6 +35,7 @@ func NewGroup(scheme *runtime.Scheme, codecs serializer.CodecFactory, storage ge
 		return nil, err
 	}
 	info := genericapiserver.NewDefaultAPIGroupInfo(apps.GroupName, scheme, metav1.ParameterCodec, codecs)
+	info.NegotiatedSerializer = withoutProtobuf{codecs}
 	for _, version := range []string{
 		v1beta2.SchemeGroupVersion.Version,
 		v1beta1.SchemeGroupVersion.Version,
@@ -44,4 +47,18 @@ func NewGroup(scheme *runtime.Scheme, codecs serializer.CodecFactory, storage ge
 		}
 	}
 	return &info, nil
+}
+
+// withoutProtobuf offers no protobuf, which our types have no form in. Left alone
+// a server offers it and then fails to encode, where a client that prefers it,
+// as many do, would have been content with JSON.
+type withoutProtobuf struct {
+	runtime.NegotiatedSerializer
+}
+
+// SupportedMediaTypes are what clients may ask for.
+func (s withoutProtobuf) SupportedMediaTypes() []runtime.SerializerInfo {
+	return slices.DeleteFunc(slices.Clone(s.NegotiatedSerializer.SupportedMediaTypes()), func(info runtime.SerializerInfo) bool {
+		return info.MediaType == runtime.ContentTypeProtobuf
+	})
 }

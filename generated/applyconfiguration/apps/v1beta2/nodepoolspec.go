@@ -50,8 +50,8 @@ type NodePoolSpecApplyConfiguration struct {
 	// enableLeaderElection turns on the election of leaders in the pool.
 	EnableLeaderElection *bool `json:"enableLeaderElection,omitempty"`
 	// poolScopeMetadata are the resources that the pool's nodes share through
-	// their leaders instead of each reading them from the cloud. When a pool
-	// is created, Services and EndpointSlices are added to what is given here.
+	// their leaders instead of each reading them from the cloud. Services and
+	// EndpointSlices are always among them, and added where they are missing.
 	PoolScopeMetadata []metav1.GroupVersionResource `json:"poolScopeMetadata,omitempty"`
 }
 

@@ -22,8 +22,13 @@ import (
 	"github.com/steppe-io/steppe/apis/apps"
 )
 
-// namedMembers is how many nodes the refusal to delete a pool names.
-const namedMembers = 3
+const (
+	// namedMembers is how many nodes the refusal to delete a pool names.
+	namedMembers = 3
+
+	// retryAfterSeconds is when to ask again if members could not be looked up.
+	retryAfterSeconds = 5
+)
 
 // Storage serves the resource nodepools and its subresources.
 type Storage struct {
@@ -85,6 +90,24 @@ func (r *REST) DeleteCollection(ctx context.Context, validate rest.ValidateObjec
 	return r.Store.DeleteCollection(ctx, r.refuseMembers(validate), options, listOptions)
 }
 
+// Update refuses to take the last finalizer off a pool that is being deleted and
+// has nodes: that deletes it.
+func (r *REST) Update(ctx context.Context, name string, info rest.UpdatedObjectInfo, create rest.ValidateObjectFunc, update rest.ValidateObjectUpdateFunc, forceCreate bool, options *metav1.UpdateOptions) (runtime.Object, bool, error) {
+	guarded := func(ctx context.Context, obj, old runtime.Object) error {
+		if update != nil {
+			if err := update(ctx, obj, old); err != nil {
+				return err
+			}
+		}
+		pool := obj.(*apps.NodePool)
+		if pool.DeletionTimestamp == nil || len(pool.Finalizers) > 0 {
+			return nil
+		}
+		return r.refuseMembers(nil)(ctx, pool)
+	}
+	return r.Store.Update(ctx, name, info, create, guarded, forceCreate, options)
+}
+
 func (r *REST) refuseMembers(validate rest.ValidateObjectFunc) rest.ValidateObjectFunc {
 	return func(ctx context.Context, obj runtime.Object) error {
 		if validate != nil {
@@ -96,9 +119,8 @@ func (r *REST) refuseMembers(validate rest.ValidateObjectFunc) rest.ValidateObje
 		names, more, err := r.members.SomeOf(ctx, pool.Name, namedMembers)
 		if err != nil {
 			klog.FromContext(ctx).Info("Refused to delete a pool whose nodes are not known", "nodePool", klog.KObj(pool), "err", err)
-			const retryAfterSeconds = 5
 			refusal := apierrors.NewServiceUnavailable(fmt.Sprintf("cannot tell whether nodepool %q still has nodes, as the kube-apiserver did not answer", pool.Name))
-			refusal.ErrStatus.Details.RetryAfterSeconds = retryAfterSeconds
+			refusal.ErrStatus.Details = &metav1.StatusDetails{RetryAfterSeconds: retryAfterSeconds}
 			return refusal
 		}
 		if len(names) == 0 {

@@ -25,7 +25,9 @@ import (
 )
 
 // defaultPoolScopeMetadata is what the nodes of every pool share: each of them
-// needs all of it, and gets it whether a manifest names it or not.
+// needs all of it, and gets it whether a manifest names it or not. OpenYurt adds
+// it once, when a pool is created; then applying a manifest a second time takes
+// it away.
 var defaultPoolScopeMetadata = []metav1.GroupVersionResource{
 	{Version: "v1", Resource: "services"},
 	{Group: "discovery.k8s.io", Version: "v1", Resource: "endpointslices"},
@@ -51,12 +53,7 @@ func (strategy) PrepareForCreate(_ context.Context, obj runtime.Object) {
 	pool := obj.(*apps.NodePool)
 	pool.Generation = 1
 	pool.Status = apps.NodePoolStatus{}
-	for _, resource := range defaultPoolScopeMetadata {
-		if !slices.Contains(pool.Spec.PoolScopeMetadata, resource) {
-			pool.Spec.PoolScopeMetadata = append(pool.Spec.PoolScopeMetadata, resource)
-		}
-	}
-	setTypeLabel(pool)
+	setImplied(pool)
 }
 
 // PrepareForUpdate keeps the status, and what the version of the request has no
@@ -65,7 +62,7 @@ func (strategy) PrepareForUpdate(ctx context.Context, obj, old runtime.Object) {
 	pool, oldPool := obj.(*apps.NodePool), old.(*apps.NodePool)
 	pool.Status = oldPool.Status
 	keepUnsaidSpec(requestVersion(ctx), pool, oldPool)
-	setTypeLabel(pool)
+	setImplied(pool)
 	if !apiequality.Semantic.DeepEqual(pool.Spec, oldPool.Spec) {
 		pool.Generation = oldPool.Generation + 1
 	}
@@ -187,8 +184,15 @@ func keepUnsaidStatus(version string, pool, old *apps.NodePool) {
 	}
 }
 
-// setTypeLabel lets pools be selected by type.
-func setTypeLabel(pool *apps.NodePool) {
+// setImplied sets what follows from the rest of a pool: the resources that all
+// pools share, and a label by which pools are selected by type.
+func setImplied(pool *apps.NodePool) {
+	for _, resource := range defaultPoolScopeMetadata {
+		if !slices.Contains(pool.Spec.PoolScopeMetadata, resource) {
+			// Clipped, as the array may be that of the stored object.
+			pool.Spec.PoolScopeMetadata = append(slices.Clip(pool.Spec.PoolScopeMetadata), resource)
+		}
+	}
 	value := strings.ToLower(string(pool.Spec.Type))
 	if pool.Labels[apps.LabelNodePoolType] == value {
 		return
