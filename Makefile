@@ -7,6 +7,15 @@
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
+# Only help works without Go, which sudo may have taken out of the path.
+ifneq ($(filter-out help,$(MAKECMDGOALS)),)
+ifeq ($(shell command -v go 2>/dev/null),)
+$(error There is no go in the PATH. If there is in yours without sudo: sudo env "PATH=$$PATH" make $(MAKECMDGOALS))
+endif
+# Go would ask git about the checkout, and fail where it belongs to another user.
+export GOFLAGS := $(strip $(shell go env GOFLAGS) -buildvcs=false)
+endif
+
 # ---- Local cluster -----------------------------------------------------------
 # A Kubernetes cluster with edge nodes on this machine, see hack/localcluster.
 # For what has no target here, such as cutting links:
@@ -14,15 +23,17 @@ help: ## List the targets.
 
 # Name of the cluster; several can run side by side.
 CLUSTER ?= steppe
-# Edge nodes, and the node pools that they are spread over.
-NODES ?= 2
-POOLS ?= 2
+# Edge nodes, and the node pools that they are spread over. Empty means 2 of
+# each, or as many as the cluster has.
+NODES ?=
+POOLS ?=
 
 LOCALCLUSTER = go run ./hack/localcluster/cmd/localcluster --name=$(CLUSTER)
 
 .PHONY: up down kubeconfig deps binaries
-up: deps ## Bring up a local cluster with Steppe (as root; NODES=2 POOLS=2).
-	@$(LOCALCLUSTER) up --nodes=$(NODES) --pools=$(POOLS)
+up: ## Bring up a local cluster with Steppe (as root; NODES=2 POOLS=2).
+	@$(LOCALCLUSTER) deps --install
+	@$(LOCALCLUSTER) up $(if $(NODES),--nodes=$(NODES)) $(if $(POOLS),--pools=$(POOLS))
 
 down: ## Remove the local cluster and all it left on this machine (as root).
 	@$(LOCALCLUSTER) down
