@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"k8s.io/client-go/kubernetes"
@@ -84,6 +85,26 @@ func (c *Cluster) Machines() []*Machine {
 	}
 	return machines
 }
+
+// surplus returns the machines that exist although the cluster, made smaller,
+// no longer has them. What exists decides, not the record: removing them may
+// have failed half-way.
+func (c *Cluster) surplus() ([]*Machine, error) {
+	entries, err := os.ReadDir(c.machinesDir())
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	var machines []*Machine
+	for n := c.Nodes + 1; n <= MaxNodes; n++ {
+		if slices.ContainsFunc(entries, func(e os.DirEntry) bool { return e.Name() == machineName(n) }) {
+			machines = append(machines, c.machine(n))
+		}
+	}
+	return machines, nil
+}
+
+// machinesDir has a folder for each machine.
+func (c *Cluster) machinesDir() string { return filepath.Join(c.Dir(), "machines") }
 
 // Cloud returns the machine that runs the control plane.
 func (c *Cluster) Cloud() *Machine { return c.machine(0) }

@@ -15,7 +15,10 @@ import (
 	"syscall"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/kubernetes"
 
 	"github.com/steppe-io/steppe/hack/localcluster/cgroup"
 )
@@ -146,9 +149,14 @@ func restoreHost(ctx context.Context) error {
 	return os.RemoveAll(stateRoot)
 }
 
-// remove takes a machine out of a cluster that goes on.
-func (m *Machine) remove(ctx context.Context) error {
+// remove takes a machine and its node out of a cluster that goes on. The folder
+// goes last: as long as it is there, the next Up finds the machine and goes on.
+func (m *Machine) remove(ctx context.Context, client kubernetes.Interface) error {
 	if err := m.PowerOff(ctx); err != nil {
+		return err
+	}
+	err := client.CoreV1().Nodes().Delete(ctx, m.Name, metav1.DeleteOptions{})
+	if err != nil && !apierrors.IsNotFound(err) {
 		return err
 	}
 	if err := cgroup.Remove(m.cgroupPath()); err != nil {

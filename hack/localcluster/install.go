@@ -182,7 +182,7 @@ func (u *up) explainPods(ctx context.Context, namespace string) string {
 }
 
 // fillPools makes the node pools, spreads the edge nodes over them and waits
-// until the pools count them as ready.
+// until each node counts in its pool.
 func (u *up) fillPools(ctx context.Context) error {
 	pools := poolNames(u.Pools)
 	// After a boot of the cloud machine Steppe's API may still be on its way,
@@ -198,20 +198,24 @@ func (u *up) fillPools(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	members := map[string][]string{}
 	for n := 1; n <= u.Nodes; n++ {
 		node, err := client.CoreV1().Nodes().Get(ctx, machineName(n), metav1.GetOptions{})
 		if err != nil {
 			return err
 		}
-		if node.Labels[labelPool] != "" {
+		if pool := node.Labels[labelPool]; pool != "" {
+			members[pool] = append(members[pool], node.Name)
 			continue // its pool is the user's choice by now
 		}
-		patch := fmt.Appendf(nil, `{"metadata":{"labels":{%q:%q}}}`, labelPool, pools[(n-1)%len(pools)])
+		pool := pools[(n-1)%len(pools)]
+		members[pool] = append(members[pool], node.Name)
+		patch := fmt.Appendf(nil, `{"metadata":{"labels":{%q:%q}}}`, labelPool, pool)
 		if _, err := client.CoreV1().Nodes().Patch(ctx, node.Name, types.StrategicMergePatchType, patch, metav1.PatchOptions{}); err != nil {
 			return err
 		}
 	}
-	return poll(ctx, u.poolsReady)
+	return poll(ctx, func(ctx context.Context) error { return u.poolsReady(ctx, members) })
 }
 
 // poolsYAML is what a user would write.
@@ -223,23 +227,44 @@ func poolsYAML(names []string) []byte {
 	return out.Bytes()
 }
 
-// poolsReady checks that the pools together count every edge node as ready.
-func (u *up) poolsReady(ctx context.Context) error {
-	out, err := u.kubectl(ctx, nil, "get", "nodepools", "-o", "jsonpath={range .items[*]}{.metadata.name} {.status.readyNodeNum}{\"\\n\"}{end}")
+// poolsReady checks that each pool counts the members given, and as many nodes
+// as they are as ready. It may have more: a user's own nodes, or those of a
+// machine that was just removed.
+func (u *up) poolsReady(ctx context.Context, members map[string][]string) error {
+	out, err := u.kubectl(ctx, nil, "get", "nodepools", "-o", "json")
 	if err != nil {
 		return err
 	}
-	total := 0
-	for _, line := range strings.Split(strings.TrimSpace(string(out)), "\n") {
-		var name string
-		var ready int
-		_, _ = fmt.Sscan(line, &name, &ready) // no number yet counts as none
-		total += ready
+	return checkPools(out, members)
+}
+
+// checkPools reads what kubectl says of all pools.
+func checkPools(out []byte, members map[string][]string) error {
+	var list struct {
+		Items []struct {
+			Metadata metav1.ObjectMeta `json:"metadata"`
+			Status   struct {
+				ReadyNodeNum int      `json:"readyNodeNum"`
+				Nodes        []string `json:"nodes"`
+			} `json:"status"`
+		} `json:"items"`
 	}
-	if total != u.Nodes {
-		return fmt.Errorf("the pools count %d ready nodes, not %d:\n%s", total, u.Nodes, out)
+	if err := json.Unmarshal(out, &list); err != nil {
+		return fmt.Errorf("read the node pools: %w", err)
 	}
-	return nil
+	var missing []error
+	for _, pool := range list.Items {
+		want := members[pool.Metadata.Name]
+		for _, node := range want {
+			if !slices.Contains(pool.Status.Nodes, node) {
+				missing = append(missing, fmt.Errorf("pool %s does not count %s, only %q", pool.Metadata.Name, node, pool.Status.Nodes))
+			}
+		}
+		if pool.Status.ReadyNodeNum < len(want) {
+			missing = append(missing, fmt.Errorf("pool %s counts %d ready nodes, not %d", pool.Metadata.Name, pool.Status.ReadyNodeNum, len(want)))
+		}
+	}
+	return errors.Join(missing...) // a user may have put a node into a pool that is yet to be made
 }
 
 // kubectl runs the cluster's kubectl and returns what it printed.

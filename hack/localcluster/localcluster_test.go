@@ -44,10 +44,10 @@ func read(t *testing.T, path string) string {
 
 func TestRecordKeepsWhatIsNotAskedFor(t *testing.T) {
 	useStateRoot(t)
-	record := func(o Options) (*Cluster, []*Machine) {
+	record := func(o Options) *Cluster {
 		t.Helper()
 		o.Name = "test"
-		c, surplus, err := o.record(t.Context())
+		c, err := o.record(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -55,20 +55,68 @@ func TestRecordKeepsWhatIsNotAskedFor(t *testing.T) {
 		if err != nil || stored.Nodes != c.Nodes || stored.Pools != c.Pools || stored.Index != c.Index || stored.NodeMonitorGracePeriod != c.NodeMonitorGracePeriod {
 			t.Errorf("stored %+v, %v, want %+v", stored, err, c.state)
 		}
-		return c, surplus
+		return c
 	}
-	if c, _ := record(Options{}); c.Nodes != 2 || c.Pools != 2 {
+	if c := record(Options{}); c.Nodes != 2 || c.Pools != 2 {
 		t.Errorf("a new cluster has %d nodes in %d pools", c.Nodes, c.Pools)
 	}
-	if c, surplus := record(Options{Nodes: 4, NodeMonitorGracePeriod: time.Second}); c.Nodes != 4 || c.Pools != 2 || len(surplus) != 0 {
-		t.Errorf("grown to %d nodes in %d pools, %d surplus", c.Nodes, c.Pools, len(surplus))
+	if c := record(Options{Nodes: 4, NodeMonitorGracePeriod: time.Second}); c.Nodes != 4 || c.Pools != 2 {
+		t.Errorf("grown to %d nodes in %d pools", c.Nodes, c.Pools)
 	}
-	if c, _ := record(Options{}); c.Nodes != 4 {
+	if c := record(Options{}); c.Nodes != 4 {
 		t.Errorf("up without numbers changed the cluster to %d nodes", c.Nodes)
 	}
-	_, surplus := record(Options{Nodes: 2})
-	if len(surplus) != 2 || surplus[0].Name != "edge-3" || surplus[1].Name != "edge-4" {
-		t.Errorf("surplus machines are %v", surplus)
+}
+
+// A removal that failed half-way has recorded the smaller number already.
+func TestSurplusIsWhatExists(t *testing.T) {
+	useStateRoot(t)
+	c := &Cluster{state: state{Name: "test", Nodes: 2}}
+	surplus := func() (names []string) {
+		t.Helper()
+		machines, err := c.surplus()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range machines {
+			names = append(names, m.Name)
+		}
+		return names
+	}
+	if got := surplus(); got != nil {
+		t.Errorf("a cluster without machines has the surplus %v", got)
+	}
+	for _, name := range []string{"cloud", "edge-1", "edge-4", "edge-10", "note"} {
+		write(t, filepath.Join(c.machinesDir(), name, "spec.json"), "{}")
+	}
+	if got := surplus(); !slices.Equal(got, []string{"edge-4", "edge-10"}) {
+		t.Errorf("surplus machines are %v", got)
+	}
+}
+
+func TestCheckPools(t *testing.T) {
+	const list = `{"items":[
+		{"metadata":{"name":"hangzhou"},"status":{"readyNodeNum":2,"unreadyNodeNum":1,"nodes":["edge-1","edge-3","own"]}},
+		{"metadata":{"name":"shanghai"},"status":{"readyNodeNum":0,"nodes":["edge-2"]}},
+		{"metadata":{"name":"new"}}]}`
+	tests := []struct {
+		name, reason string
+		members      map[string][]string
+		want         string
+	}{
+		{"more than ours", "a user's nodes, or a removed one's count, do not matter", map[string][]string{"hangzhou": {"edge-1", "edge-3"}}, ""},
+		{"not ready", "a member that is not ready is waited for", map[string][]string{"shanghai": {"edge-2"}}, "counts 0 ready"},
+		{"not counted", "a node in another pool is waited for", map[string][]string{"hangzhou": {"edge-2"}}, "does not count edge-2"},
+		{"no status", "a pool that nobody has counted is waited for", map[string][]string{"new": {"edge-1"}}, "does not count edge-1"},
+		{"no pool", "a label may name a pool that is yet to be made", map[string][]string{"nowhere": {"edge-1"}}, ""},
+	}
+	for _, tc := range tests {
+		t.Run(tc.name, func(t *testing.T) {
+			err := checkPools([]byte(list), tc.members)
+			if (err == nil) != (tc.want == "") || (err != nil && !strings.Contains(err.Error(), tc.want)) {
+				t.Errorf("%s: got %v, want %q", tc.reason, err, tc.want)
+			}
+		})
 	}
 }
 

@@ -62,7 +62,7 @@ func (m *Machine) Log(process string) string {
 
 func (m *Machine) namespace() string { return m.cluster.machineNamespace(m.Name) }
 
-func (m *Machine) dir() string     { return filepath.Join(m.cluster.Dir(), "machines", m.Name) }
+func (m *Machine) dir() string     { return filepath.Join(m.cluster.machinesDir(), m.Name) }
 func (m *Machine) logDir() string  { return filepath.Join(m.dir(), "log") }
 func (m *Machine) control() string { return filepath.Join(m.dir(), "control.sock") }
 

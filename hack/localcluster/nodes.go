@@ -11,7 +11,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
@@ -45,18 +44,19 @@ func (u *up) waitAPIServer(ctx context.Context) error {
 
 // settleNodes waits until all nodes are registered and Ready, with what the
 // kubelets themselves may not set, and removes those of surplus machines.
-func (u *up) settleNodes(ctx context.Context, surplus []*Machine) error {
+func (u *up) settleNodes(ctx context.Context) error {
 	client, err := u.Client()
 	if err != nil {
 		return err
 	}
+	surplus, err := u.surplus()
+	if err != nil {
+		return err
+	}
 	for _, m := range surplus {
-		if err := m.remove(ctx); err != nil {
-			return err
-		}
-		err := client.CoreV1().Nodes().Delete(ctx, m.Name, metav1.DeleteOptions{})
-		if err != nil && !apierrors.IsNotFound(err) {
-			return err
+		u.printf("          %s is removed with its disk: the cluster has %d edge nodes now\n", m.Name, u.Nodes)
+		if err := m.remove(ctx, client); err != nil {
+			return fmt.Errorf("remove %s: %w", m.Name, err)
 		}
 	}
 	for _, m := range u.Machines() {

@@ -56,18 +56,16 @@ func checkCount(what string, n int) error {
 	return nil
 }
 
-// record makes the cluster's record or changes it to what is asked for. It
-// also returns the machines that a smaller cluster no longer has.
-func (o *Options) record(ctx context.Context) (*Cluster, []*Machine, error) {
+// record makes the cluster's record or changes it to what is asked for.
+func (o *Options) record(ctx context.Context) (*Cluster, error) {
 	s, err := readState(o.Name)
 	isNew := errors.Is(err, ErrNotExist)
 	if err != nil && !isNew {
-		return nil, nil, err
+		return nil, err
 	}
 	if isNew {
 		s = state{Name: o.Name, Nodes: defaultCount, Pools: defaultCount}
 	}
-	before := (&Cluster{state: s}).Machines()
 	if o.Nodes > 0 {
 		s.Nodes = o.Nodes
 	}
@@ -80,6 +78,5 @@ func (o *Options) record(ctx context.Context) (*Cluster, []*Machine, error) {
 	} else {
 		err = s.write()
 	}
-	c := &Cluster{state: s}
-	return c, before[min(len(before), len(c.Machines())):], err
+	return &Cluster{state: s}, err
 }

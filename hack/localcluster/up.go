@@ -33,14 +33,14 @@ func Up(ctx context.Context, opts Options) (*Cluster, error) {
 		return nil, err
 	}
 	defer unlock()
-	c, surplus, err := opts.record(ctx)
+	c, err := opts.record(ctx)
 	if err != nil {
 		return nil, err
 	}
 	u := &up{Cluster: c, opts: opts, progress: newProgress(opts.Progress)}
 	u.printf("cluster %s: kubernetes %s, %d edge nodes in %d pools\n", c.Name(), binaries.KubernetesVersion, c.Nodes, c.Pools)
-	if err := u.run(ctx, surplus); err != nil {
-		return nil, fmt.Errorf("bring up the cluster %s: %w\nlogs are in %s; up again goes on from here, down removes all", c.Name(), err, filepath.Join(c.Dir(), "machines"))
+	if err := u.run(ctx); err != nil {
+		return nil, fmt.Errorf("bring up the cluster %s: %w\nlogs are in %s; up again goes on from here, down removes all", c.Name(), err, c.machinesDir())
 	}
 	u.printf("cluster %s is up after %s\n", c.Name(), u.elapsed())
 	return c, nil
@@ -58,7 +58,7 @@ type up struct {
 }
 
 // run is the order of things. Steppe is compiled while the machines boot.
-func (u *up) run(ctx context.Context, surplus []*Machine) error {
+func (u *up) run(ctx context.Context) error {
 	built := make(chan error, 1)
 	var products []builtImage
 	buildCtx, stopBuild := context.WithCancel(ctx)
@@ -78,7 +78,7 @@ func (u *up) run(ctx context.Context, surplus []*Machine) error {
 			built <- err
 		}
 	}()
-	if err := u.bringUpNodes(ctx, surplus); err != nil {
+	if err := u.bringUpNodes(ctx); err != nil {
 		return err
 	}
 	if u.opts.SkipInstall {
@@ -158,7 +158,7 @@ func copyFile(source, target string, info os.FileInfo) error {
 }
 
 // bringUpNodes leads to all nodes Ready.
-func (u *up) bringUpNodes(ctx context.Context, surplus []*Machine) error {
+func (u *up) bringUpNodes(ctx context.Context) error {
 	var testImage []builtImage
 	steps := []struct {
 		name string
@@ -175,7 +175,7 @@ func (u *up) bringUpNodes(ctx context.Context, surplus []*Machine) error {
 		{"network", func() error { return u.prepareNetwork(ctx) }},
 		{"machines booted", func() error { return u.bootAll(ctx, testImage) }},
 		{"API server ready", func() error { return u.waitAPIServer(ctx) }},
-		{"nodes ready", func() error { return u.settleNodes(ctx, surplus) }},
+		{"nodes ready", func() error { return u.settleNodes(ctx) }},
 	}
 	for _, s := range steps {
 		if err := u.step(s.name, s.do); err != nil {
