@@ -100,7 +100,8 @@ func (w workload) uses(images []string) bool {
 }
 
 func (u *up) applyManifests(ctx context.Context) ([]workload, error) {
-	out, err := u.kubectl(ctx, nil, "apply", "--server-side", "-k", filepath.Join(u.opts.Checkout, manifests), "-o", "json")
+	// What the manifests say holds, also after somebody edited it by hand.
+	out, err := u.kubectl(ctx, nil, "apply", "--server-side", "--force-conflicts", "-k", filepath.Join(u.opts.Checkout, manifests), "-o", "json")
 	if err != nil {
 		return nil, err
 	}
