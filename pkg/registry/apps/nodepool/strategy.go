@@ -5,6 +5,8 @@ package nodepool
 
 import (
 	"context"
+	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -22,6 +24,7 @@ import (
 	"github.com/steppe-io/steppe/apis/apps/v1beta1"
 	"github.com/steppe-io/steppe/apis/apps/v1beta2"
 	"github.com/steppe-io/steppe/apis/apps/validation"
+	"github.com/steppe-io/steppe/pkg/poolattributes"
 )
 
 // defaultPoolScopeMetadata is what the nodes of every pool share: each of them
@@ -203,9 +206,30 @@ func setImplied(pool *apps.NodePool) {
 	pool.Labels[apps.LabelNodePoolType] = value
 }
 
+// warnings tell of what is valid and yet will not do what it seems to say.
 func warnings(pool *apps.NodePool) []string {
+	var out []string
 	if pool.Spec.LeaderElectionStrategy == apps.ElectionStrategyMark && len(pool.Spec.LeaderNodeLabelSelector) == 0 {
-		return []string{"spec.leaderNodeLabelSelector: no node can become a leader with the strategy \"mark\" as long as this is empty"}
+		out = append(out, "spec.leaderNodeLabelSelector: no node can become a leader with the strategy \"mark\" as long as this is empty")
 	}
-	return nil
+	refused := func(path *field.Path, reason string) {
+		out = append(out, fmt.Sprintf("%s: will not be put on nodes: %s", path, reason))
+	}
+	spec := field.NewPath("spec")
+	for _, key := range slices.Sorted(maps.Keys(pool.Spec.Labels)) {
+		if reason, ok := poolattributes.LabelRefused(key); ok {
+			refused(spec.Child("labels").Key(key), reason)
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(pool.Spec.Annotations)) {
+		if reason, ok := poolattributes.AnnotationRefused(key); ok {
+			refused(spec.Child("annotations").Key(key), reason)
+		}
+	}
+	for i, taint := range pool.Spec.Taints {
+		if reason, ok := poolattributes.TaintRefused(taint.Key); ok {
+			refused(spec.Child("taints").Index(i).Child("key"), reason)
+		}
+	}
+	return out
 }
