@@ -28,7 +28,8 @@ CLUSTER ?= steppe
 NODES ?=
 POOLS ?=
 
-LOCALCLUSTER = go run ./hack/localcluster/cmd/localcluster --name=$(CLUSTER)
+# It runs without a C compiler, which it may be asked to install.
+LOCALCLUSTER = CGO_ENABLED=0 go run ./hack/localcluster/cmd/localcluster --name=$(CLUSTER)
 
 .PHONY: up down kubeconfig deps binaries
 up: ## Bring up a local cluster with Steppe (as root; NODES=2 POOLS=2).
@@ -41,8 +42,8 @@ down: ## Remove the local cluster and all it left on this machine (as root).
 kubeconfig: ## Print the path of the local cluster's kubeconfig (as root).
 	@$(LOCALCLUSTER) kubeconfig
 
-deps: ## Install the Debian packages that the local cluster needs (as root).
-	@$(LOCALCLUSTER) deps --install
+deps: ## Install the Debian packages that the local cluster and tests need (as root).
+	@$(LOCALCLUSTER) deps --for=cluster,tests --install
 
 binaries: ## Build Kubernetes, etcd, containerd and CNI plugins into the cache.
 	@$(LOCALCLUSTER) binaries
@@ -56,8 +57,8 @@ images: ## Build the container images for a cluster of yours (VERSION=v0.1.0).
 	go run ./hack/image/cmd/images --registry=$(REGISTRY) --version=$(VERSION) --arch=$(ARCH)
 
 # ---- Tests and checks --------------------------------------------------------
-# The packages that need nothing but Go and the built binaries, and those that
-# need a local cluster, so root.
+# The packages that need nothing but Go, a C compiler for the race detector and the
+# built binaries, and those that need a local cluster, so root.
 E2E = ./test/e2e
 REST = $$(go list ./... | grep -v -e /test/e2e -e /test/bench -e /generated/)
 
@@ -65,6 +66,7 @@ REST = $$(go list ./... | grep -v -e /test/e2e -e /test/bench -e /generated/)
 test: test-unit test-e2e ## Run all tests: unit, integration, and end to end as root.
 
 test-unit: ## Run unit and integration tests, with the race detector.
+	@$(LOCALCLUSTER) deps --for=tests --check
 	go test -race -timeout=30m $(REST)
 
 test-e2e: ## Run the end-to-end tests on a local cluster of their own (as root).

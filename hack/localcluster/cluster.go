@@ -39,7 +39,7 @@ func Load(name string) (*Cluster, error) {
 
 func requireRoot() error {
 	if os.Geteuid() != 0 {
-		return errors.New("the local cluster makes namespaces and network devices and must be run as root: try sudo")
+		return fmt.Errorf("the local cluster makes namespaces and network devices and must be run as root: try %s", sudo("make …"))
 	}
 	return nil
 }

@@ -120,6 +120,33 @@ func TestCheckPools(t *testing.T) {
 	}
 }
 
+func TestMissingPackagesOfTests(t *testing.T) {
+	bin := t.TempDir()
+	compiler := filepath.Join(bin, "mycc")
+	t.Setenv("PATH", bin)
+	t.Setenv("CC", "mycc -m64")
+	for _, step := range []struct {
+		script string
+		want   []string
+	}{
+		{"", []string{"gcc", "libc6-dev"}},
+		{"#!/bin/sh\nexit 1\n", []string{"libc6-dev"}},
+		{"#!/bin/sh\n", nil},
+	} {
+		if step.script != "" {
+			if err := os.WriteFile(compiler, []byte(step.script), 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := MissingPackages(ForTests); !slices.Equal(got, step.want) {
+			t.Errorf("with the compiler %q there are missing %q, want %q", step.script, got, step.want)
+		}
+	}
+	if err := CheckPackages(ForTests); err != nil {
+		t.Errorf("nothing is missing, and yet: %v", err)
+	}
+}
+
 func TestStateOfNoCluster(t *testing.T) {
 	useStateRoot(t)
 	if _, err := readState("nobody"); !errors.Is(err, ErrNotExist) {

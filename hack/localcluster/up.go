@@ -25,7 +25,7 @@ import (
 // healed, what was rebuilt is installed again. It returns when all nodes are
 // Ready and, unless skipped, Steppe works.
 func Up(ctx context.Context, opts Options) (*Cluster, error) {
-	if err := errors.Join(opts.complete(), requireRoot(), checkPackages()); err != nil {
+	if err := errors.Join(opts.complete(), requireRoot(), CheckPackages(ForCluster)); err != nil {
 		return nil, err
 	}
 	unlock, err := lockCluster(ctx, opts.Name)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -122,22 +123,35 @@ func newKubeconfig() *cobra.Command {
 }
 
 func newDeps() *cobra.Command {
-	install := false
+	var install, check bool
+	purposes := []string{string(localcluster.ForCluster)}
 	cmd := &cobra.Command{
 		Use:   "deps",
 		Short: "List the Debian packages that this machine lacks",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if install {
-				return localcluster.InstallPackages(cmd.Context(), os.Stderr)
+			var chosen []localcluster.Purpose
+			for _, name := range purposes {
+				if !slices.Contains(localcluster.Purposes, localcluster.Purpose(name)) {
+					return fmt.Errorf("--for must be of %q, not %q", localcluster.Purposes, name)
+				}
+				chosen = append(chosen, localcluster.Purpose(name))
 			}
-			if missing := localcluster.MissingPackages(); len(missing) > 0 {
+			switch {
+			case install:
+				return localcluster.InstallPackages(cmd.Context(), os.Stderr, chosen...)
+			case check:
+				return localcluster.CheckPackages(chosen...)
+			}
+			if missing := localcluster.MissingPackages(chosen...); len(missing) > 0 {
 				fmt.Fprintln(cmd.OutOrStdout(), strings.Join(missing, " "))
 			}
 			return nil
 		},
 	}
+	cmd.Flags().StringSliceVar(&purposes, "for", purposes, "what they are needed for: cluster, tests")
 	cmd.Flags().BoolVar(&install, "install", install, "install them with apt-get")
+	cmd.Flags().BoolVar(&check, "check", check, "fail if there are any")
 	return cmd
 }
 
