@@ -4,8 +4,11 @@
 package localcluster
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -65,7 +68,20 @@ func (c *Cluster) RESTConfig() (*rest.Config, error) {
 		return nil, err
 	}
 	config.QPS = -1
+	// Nothing but this machine leads to the cluster.
+	config.Proxy = func(*http.Request) (*url.URL, error) { return nil, nil }
 	return config, nil
+}
+
+// Env returns this process's environment for a program that speaks to the
+// cluster, such as kubectl: it must not ask a proxy for that.
+func (c *Cluster) Env() []string {
+	exceptions := cmp.Or(os.Getenv("NO_PROXY"), os.Getenv("no_proxy"))
+	if exceptions != "" {
+		exceptions += ","
+	}
+	exceptions += c.Cloud().IP()
+	return append(os.Environ(), "NO_PROXY="+exceptions, "no_proxy="+exceptions)
 }
 
 // Client returns a client with an administrator's rights.

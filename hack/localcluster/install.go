@@ -278,6 +278,7 @@ func (u *up) kubectl(ctx context.Context, stdin []byte, args ...string) ([]byte,
 		// this address.
 		"--cache-dir=" + filepath.Join(u.Dir(), "kubectl-cache"), "--kubeconfig=" + u.Kubeconfig(),
 	}, args...)...)
+	cmd.Env = u.Env()
 	var stdout, stderr bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(stdin), &stdout, &stderr
 	if err := cmd.Run(); err != nil {

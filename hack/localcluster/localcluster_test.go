@@ -6,6 +6,8 @@ package localcluster
 import (
 	"context"
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -144,6 +146,29 @@ func TestMissingPackagesOfTests(t *testing.T) {
 	}
 	if err := CheckPackages(ForTests); err != nil {
 		t.Errorf("nothing is missing, and yet: %v", err)
+	}
+}
+
+// A proxy cannot reach the machines.
+func TestClientsUseNoProxy(t *testing.T) {
+	useStateRoot(t)
+	t.Setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+	t.Setenv("NO_PROXY", "")
+	t.Setenv("no_proxy", "example.com")
+	c := &Cluster{state: state{Name: "test", Index: 3}}
+	write(t, c.Kubeconfig(), `{"clusters":[{"name":"x","cluster":{"server":"https://10.77.3.10:6443"}}],"contexts":[{"name":"x","context":{"cluster":"x"}}],"current-context":"x"}`)
+	config, err := c.RESTConfig()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if proxy, err := config.Proxy(httptest.NewRequest(http.MethodGet, config.Host, nil)); proxy != nil || err != nil {
+		t.Errorf("requests go to the proxy %v, %v", proxy, err)
+	}
+	env := c.Env()
+	for _, want := range []string{"NO_PROXY=example.com,10.77.3.10", "no_proxy=example.com,10.77.3.10"} {
+		if !slices.Contains(env[len(env)-2:], want) {
+			t.Errorf("the environment ends with %q, want %q", env[len(env)-2:], want)
+		}
 	}
 }
 

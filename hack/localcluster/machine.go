@@ -229,7 +229,7 @@ func (m *Machine) Command(ctx context.Context, argv ...string) (*exec.Cmd, error
 	if len(argv) == 0 {
 		argv = []string{"bash"}
 	}
-	return box.Enter(ctx, pid, m.cluster.path(), argv...), nil
+	return box.Enter(ctx, pid, m.cluster.Env(), m.cluster.path(), argv...), nil
 }
 
 // Exec runs argv in the machine and returns what it printed.

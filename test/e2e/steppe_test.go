@@ -166,8 +166,10 @@ func kubectl(t *testing.T, stdin string, args ...string) (string, error) {
 // kubectlCommand returns a command that ends with the test at the latest.
 func kubectlCommand(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
-	return exec.CommandContext(t.Context(), filepath.Join(cluster.BinDir(), "kubectl"),
+	cmd := exec.CommandContext(t.Context(), filepath.Join(cluster.BinDir(), "kubectl"),
 		append([]string{"--kubeconfig=" + cluster.Kubeconfig(), "--cache-dir=" + t.TempDir()}, args...)...)
+	cmd.Env = cluster.Env()
+	return cmd
 }
 
 // Steppe's programs, by the names of their Deployments and containers.

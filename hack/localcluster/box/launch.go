@@ -62,13 +62,14 @@ func startIn(netns string, cmd *exec.Cmd) error {
 }
 
 // Enter returns a command that runs argv in the namespaces of the box whose
-// init has that process id on the host. When the context ends the command is
+// init has that process id on the host, with the environment but for the search
+// path, which is given apart. When the context ends the command is
 // given up; what it runs in the box may go on.
-func Enter(ctx context.Context, pid int, path string, argv ...string) *exec.Cmd {
+func Enter(ctx context.Context, pid int, env []string, path string, argv ...string) *exec.Cmd {
 	args := []string{"--target", fmt.Sprint(pid), "--mount", "--uts", "--ipc", "--net", "--pid", "--"}
 	cmd := exec.CommandContext(ctx, "nsenter", append(args, argv...)...)
 	cmd.WaitDelay = time.Second
-	cmd.Env = append(withoutPath(os.Environ()), "PATH="+path)
+	cmd.Env = append(withoutPath(env), "PATH="+path)
 	return cmd
 }
 

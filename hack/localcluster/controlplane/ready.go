@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"time"
 
 	"k8s.io/client-go/rest"
@@ -27,8 +28,15 @@ func (p *Plan) WaitReady(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// The server may be on a network that only this machine leads to.
+	config.Proxy = func(*http.Request) (*url.URL, error) { return nil, nil }
+	client, err := rest.HTTPClientFor(config)
+	if err != nil {
+		return err
+	}
+	defer client.CloseIdleConnections()
 	for {
-		err := apiServerReady(ctx, config)
+		err := readyz(ctx, client, config.Host)
 		if err == nil {
 			return nil
 		}
@@ -41,13 +49,17 @@ func (p *Plan) WaitReady(ctx context.Context) error {
 }
 
 func apiServerReady(ctx context.Context, config *rest.Config) error {
-	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
-	defer cancel()
 	client, err := rest.HTTPClientFor(config)
 	if err != nil {
 		return err
 	}
-	return get(ctx, client, config.Host+"/readyz")
+	return readyz(ctx, client, config.Host)
+}
+
+func readyz(ctx context.Context, client *http.Client, host string) error {
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	return get(ctx, client, host+"/readyz")
 }
 
 // healthy asks a component on loopback. Its serving certificate is self-signed

@@ -50,14 +50,18 @@ func printUsage(out io.Writer, c *localcluster.Cluster, installed bool) {
 	if installed {
 		first = "kubectl get nodepools,nodes"
 	}
+	noProxy := ""
+	if slices.ContainsFunc([]string{"HTTPS_PROXY", "https_proxy"}, func(name string) bool { return os.Getenv(name) != "" }) {
+		noProxy = fmt.Sprintf("  export NO_PROXY=$NO_PROXY,%s\n", c.Cloud().IP())
+	}
 	fmt.Fprintf(out, `
   export PATH=%s:$PATH
   export KUBECONFIG=%s
-
+%s
   %s
   kubectl run hello --image=%s -- serve
   go run ./hack/localcluster/cmd/localcluster --name=%s cut edge-1      # then: heal edge-1
-`, c.BinDir(), c.Kubeconfig(), first, localcluster.TestImage, c.Name())
+`, c.BinDir(), c.Kubeconfig(), noProxy, first, localcluster.TestImage, c.Name())
 }
 
 func newDown() *cobra.Command {
