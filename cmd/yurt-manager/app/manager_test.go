@@ -363,7 +363,11 @@ func TestOutage(t *testing.T) {
 // with the defaults of the program.
 func TestManifests(t *testing.T) {
 	c := testcluster.Need(t, cluster)
-	for _, file := range []string{"serviceaccount.yaml", "rbac.yaml", "deployment.yaml"} {
+	files, _, err := unstructured.NestedStringSlice(manifest(t, "kustomization.yaml")[0].Object, "resources")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("the kustomization has the resources %v, %v", files, err)
+	}
+	for _, file := range files {
 		for _, object := range manifest(t, file) {
 			err := c.Client.Create(t.Context(), object, client.DryRunAll, client.FieldValidation(metav1.FieldValidationStrict))
 			if err != nil && !apierrors.IsAlreadyExists(err) {
