@@ -122,7 +122,7 @@ func serve(ctx context.Context, o *Options, storage *apiserver.Storage) error {
 	serving := o.Server.Recommended.SecureServing
 	if o.ManageServingCert {
 		provider := servingcert.New(servingCertConfig(o, api.Scheme), clients.kubernetes, clients.dynamic)
-		if err := untilAnswered(ctx, "issuing the serving certificate", provider.RunOnce); err != nil {
+		if err := untilAnswered(ctx, "issue the serving certificate", provider.RunOnce); err != nil {
 			return err
 		}
 		serving.ServerCert.GeneratedCert = provider

@@ -26,10 +26,10 @@ import (
 	"github.com/steppe-io/steppe/pkg/storageclaim"
 )
 
-// untilAnswered does something that needs the kube-apiserver until that answers.
-// After a power cut both start together, and a kube-apiserver forbids everything
-// until it has read its roles; ending instead would have the kubelet wait longer
-// and longer between starts.
+// untilAnswered does something that needs the kube-apiserver, or an external etcd,
+// until that answers. After a power cut all start together, and a kube-apiserver
+// forbids everything until it has read its roles; ending instead would have the
+// kubelet wait longer and longer between starts.
 func untilAnswered(ctx context.Context, what string, do func(context.Context) error) error {
 	const period = time.Second
 	var last error
@@ -41,7 +41,7 @@ func untilAnswered(ctx context.Context, what string, do func(context.Context) er
 		case errors.Is(err, storageclaim.ErrOtherStorage), errors.Is(err, errCustomResources):
 			return false, err
 		case last == nil || last.Error() != err.Error():
-			klog.FromContext(ctx).Info("Waiting for the kube-apiserver", "for", what, "err", err)
+			klog.FromContext(ctx).Info("Waiting for an answer that the start needs", "to", what, "err", err)
 		}
 		last = err
 		return false, nil
@@ -63,7 +63,7 @@ func claimStorage(ctx context.Context, o *Options, storage *apiserver.Storage, c
 		}
 		location += " on " + host
 	}
-	return untilAnswered(ctx, "claiming the storage", func(ctx context.Context) error {
+	return untilAnswered(ctx, "claim the storage", func(ctx context.Context) error {
 		id, err := storage.ClusterID(ctx)
 		if err != nil {
 			return err
@@ -85,7 +85,7 @@ var errCustomResources = errors.New("this cluster has NodePools as custom resour
 // refuseCustomResources keeps us from serving beside the same kinds of OpenYurt.
 func refuseCustomResources(ctx context.Context, client metadata.Interface) error {
 	crds := schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
-	return untilAnswered(ctx, "looking for custom resources", func(ctx context.Context) error {
+	return untilAnswered(ctx, "look for custom resources", func(ctx context.Context) error {
 		_, err := client.Resource(crds).Get(ctx, "nodepools.apps.openyurt.io", metav1.GetOptions{})
 		switch {
 		case apierrors.IsNotFound(err):
@@ -102,7 +102,7 @@ func refuseCustomResources(ctx context.Context, client metadata.Interface) error
 // kube-apiserver is too old for: waiting for its objects, the server would never
 // become ready.
 func disableMissingAdmission(ctx context.Context, options *genericoptions.AdmissionOptions, client discovery.DiscoveryInterface) error {
-	return untilAnswered(ctx, "looking for admission APIs", func(ctx context.Context) error {
+	return untilAnswered(ctx, "look for admission APIs", func(ctx context.Context) error {
 		resources, err := client.ServerResourcesForGroupVersion("admissionregistration.k8s.io/v1")
 		if err != nil {
 			return err
