@@ -296,6 +296,41 @@ func TestCopyKeepsWhatPlaceCompares(t *testing.T) {
 	}
 }
 
+func TestLogsAreSavedAndShown(t *testing.T) {
+	useStateRoot(t)
+	c := &Cluster{state: state{Name: "test"}}
+	pod := filepath.Join(c.machinesDir(), "cloud/disk", podLogs, "kube-system_yurt-manager-5f-x_uid/yurt-manager")
+	write(t, filepath.Join(c.machinesDir(), "cloud/log/kubelet.log"), "from the kubelet")
+	write(t, filepath.Join(c.machinesDir(), "edge-7/log/init.log"), "from a removed machine")
+	for i, life := range []string{"2.log", "0.log", "1.log"} { // oldest first
+		write(t, filepath.Join(pod, life), strings.Repeat("line\n", 100)+"end of "+life)
+		when := time.Now().Add(time.Duration(i) * time.Minute)
+		if err := os.Chtimes(filepath.Join(pod, life), when, when); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dir := t.TempDir()
+	if err := c.SaveLogs(dir); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{"cloud/kubelet.log": "from the kubelet", "edge-7/init.log": "from a removed machine"} {
+		if got := read(t, filepath.Join(dir, path)); got != want {
+			t.Errorf("%s holds %q", path, got)
+		}
+	}
+	var out strings.Builder
+	if err := TailSteppe(&out, dir); err != nil {
+		t.Fatal(err)
+	}
+	got := out.String()
+	if strings.Contains(got, "end of 2.log") || strings.Index(got, "end of 0.log") > strings.Index(got, "end of 1.log") || !strings.Contains(got, "end of 0.log") {
+		t.Errorf("the last two lives are shown as\n%s", got)
+	}
+	if strings.Count(got, "line\n") != 2*39 || !strings.Contains(got, "yurt-apiserver left no log") {
+		t.Errorf("shown is\n%s", got)
+	}
+}
+
 func TestMergeImages(t *testing.T) {
 	old := []box.Image{{Ref: "a", Digest: "1"}, {Ref: "b", Digest: "1"}}
 	got := mergeImages(old, []box.Image{{Ref: "b", Digest: "2"}, {Ref: "c", Digest: "1"}})

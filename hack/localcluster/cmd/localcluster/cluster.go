@@ -126,6 +126,34 @@ func newKubeconfig() *cobra.Command {
 	}
 }
 
+func newSaveLogs() *cobra.Command {
+	return &cobra.Command{
+		Use:   "save-logs [DIR]",
+		Short: "Copy the logs of all machines and pods to a folder, and show the end of Steppe's",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := localcluster.Load(clusterName)
+			if err != nil {
+				return err
+			}
+			dir := ""
+			if len(args) > 0 {
+				dir = args[0]
+			} else if dir, err = os.MkdirTemp("", "steppe-logs-"+clusterName+"-"); err != nil {
+				return err
+			}
+			if err := c.SaveLogs(dir); err != nil {
+				return err
+			}
+			if err := localcluster.TailSteppe(cmd.OutOrStdout(), dir); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), "All logs of the cluster", clusterName, "are in", dir)
+			return err
+		},
+	}
+}
+
 func newDeps() *cobra.Command {
 	var install, check bool
 	purposes := []string{string(localcluster.ForCluster)}

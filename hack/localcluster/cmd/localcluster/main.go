@@ -40,7 +40,7 @@ func newCommand() *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.PersistentFlags().StringVar(&clusterName, "name", clusterName, "name of the cluster")
-	root.AddCommand(newUp(), newDown(), newStatus(), newKubeconfig(), newDeps(), newBinaries())
+	root.AddCommand(newUp(), newDown(), newStatus(), newKubeconfig(), newSaveLogs(), newDeps(), newBinaries())
 	root.AddCommand(machineCommands()...)
 	return root
 }
