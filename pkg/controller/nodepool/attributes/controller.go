@@ -38,7 +38,7 @@ const (
 	staleRetry = 500 * time.Millisecond
 	// A node that cannot be written is tried again after minRetry, and then
 	// less and less often, but so that it is not long after yurt-apiserver or
-	// a webhook is back.
+	// a webhook is back, or whatever had the write refused has changed.
 	minRetry = 50 * time.Millisecond
 	maxRetry = 30 * time.Second
 )

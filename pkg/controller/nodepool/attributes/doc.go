@@ -80,7 +80,13 @@
 //
 // # Cost
 //
-// One node is one work item, decided from the cache alone. A node that is as it
-// should be costs no request; heartbeats do not even queue it. A change of a
-// pool's spec queues the members of this pool, behind single changes.
+// One node is one work item, decided from the cache. Only before something is
+// taken away, and before a pool is called missing, the server is asked. A node
+// that is as it should be costs no request; heartbeats do not even queue it. A
+// change of a pool's spec queues the members of this pool, behind single
+// changes.
+//
+// A write that the server refuses, because the node would be too big or a
+// webhook says no, is told by an Event on the node and tried again, at last
+// every maxRetry.
 package attributes

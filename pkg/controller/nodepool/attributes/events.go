@@ -27,6 +27,9 @@ const (
 	// ReasonRecordMalformed on a Node: the record of what its pool has put
 	// there cannot be read.
 	ReasonRecordMalformed = "AttributeRecordMalformed"
+	// ReasonWriteRefused on a Node: the API server does not accept what its pool
+	// makes of it, and will not until something changes.
+	ReasonWriteRefused = "NodeWriteRefused"
 	// ReasonAttributeRefused on a NodePool: its spec asks for attributes that
 	// a pool may not give.
 	ReasonAttributeRefused = "AttributeRefused"
@@ -37,9 +40,14 @@ const (
 	actionApply = "ApplyAttributes"
 )
 
-// listed is how many names an Event lists; a note is limited to 1 kB, a key
-// with its value can have 380 characters but rarely has 60.
-const listed = 8
+// The note of an Event is limited to 1 kB.
+const (
+	// listed is how many names an Event lists.
+	listed = 8
+	// quoted is how many bytes of names, or of the server's words, an Event
+	// repeats. It leaves room for our own words with the name of two pools.
+	quoted = 640
+)
 
 // finding is what there is to say about a node.
 type finding struct {
@@ -58,10 +66,12 @@ type reporter struct {
 	mu    sync.Mutex
 	nodes map[string]finding
 	pools map[string]string
+	// unwritable are the nodes whose last write was refused.
+	unwritable map[string]struct{}
 }
 
 func newReporter(recorder events.EventRecorder) *reporter {
-	return &reporter{recorder: recorder, nodes: map[string]finding{}, pools: map[string]string{}}
+	return &reporter{recorder: recorder, nodes: map[string]finding{}, pools: map[string]string{}, unwritable: map[string]struct{}{}}
 }
 
 // knowsMissing says whether it has been reported that the node's pool does not
@@ -73,8 +83,10 @@ func (r *reporter) knowsMissing(node, pool string) bool {
 	return f.missing && f.pool == pool
 }
 
+// node reports what there is to say about a node that is as it should be.
 func (r *reporter) node(node *corev1.Node, now finding) {
 	r.mu.Lock()
+	delete(r.unwritable, node.Name)
 	before := r.nodes[node.Name]
 	if now == (finding{}) {
 		delete(r.nodes, node.Name)
@@ -97,6 +109,17 @@ func (r *reporter) node(node *corev1.Node, now finding) {
 	if now.malformed && !before.malformed {
 		r.warn(node, ReasonRecordMalformed, actionApply,
 			"The record of what the pool has put here cannot be read; taints from it will not be taken away")
+	}
+}
+
+// writeRefused reports that a node cannot be written, once until it can.
+func (r *reporter) writeRefused(node *corev1.Node, err error) {
+	r.mu.Lock()
+	_, known := r.unwritable[node.Name]
+	r.unwritable[node.Name] = struct{}{}
+	r.mu.Unlock()
+	if !known {
+		r.warn(node, ReasonWriteRefused, actionApply, "The API server refuses what pools make of this node, and is asked again now and then: %s", shorten(err.Error()))
 	}
 }
 
@@ -132,6 +155,7 @@ func (r *reporter) forgetNode(name string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.nodes, name)
+	delete(r.unwritable, name)
 }
 
 func (r *reporter) forgetPool(name string) {
@@ -140,10 +164,24 @@ func (r *reporter) forgetPool(name string) {
 	delete(r.pools, name)
 }
 
-// list joins names, but not so many that an Event would be refused.
+// list joins names, but not so many that an Event would be refused. Most have
+// less than 60 characters, though a key with its value can have 380.
 func list(names []string) string {
-	if len(names) <= listed {
-		return strings.Join(names, ", ")
+	shown := min(len(names), listed)
+	for shown > 1 && len(strings.Join(names[:shown], ", ")) > quoted {
+		shown--
 	}
-	return fmt.Sprintf("%s and %d more", strings.Join(names[:listed], ", "), len(names)-listed)
+	text := shorten(strings.Join(names[:shown], ", "))
+	if shown == len(names) {
+		return text
+	}
+	return fmt.Sprintf("%s and %d more", text, len(names)-shown)
+}
+
+// shorten cuts a text so that an Event can quote it.
+func shorten(text string) string {
+	if len(text) <= quoted {
+		return text
+	}
+	return strings.ToValidUTF8(text[:quoted], "") + "..."
 }

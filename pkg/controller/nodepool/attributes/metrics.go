@@ -16,7 +16,7 @@ import (
 var (
 	nodeWrites = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "yurt_manager_nodepool_node_writes_total",
-		Help: "Writes of pool attributes to nodes, by kind: \"apply\" for labels and annotations, \"merge\" for taints.",
+		Help: "Writes of pool attributes to nodes, by kind: \"apply\" for labels and annotations, \"merge\" for taints and for what apply cannot remove.",
 	}, []string{"kind"})
 
 	registerOnce sync.Once

@@ -773,6 +773,42 @@ func (f *fixture) killed(writes int, lost bool) client.Client {
 	})
 }
 
+// TestWriteIsRefused: asking again does not help, so somebody must be told, but
+// not each time.
+func TestWriteIsRefused(t *testing.T) {
+	f := newFixture(t)
+	f.CreatePool(t, "full", appsv1beta2.NodePoolSpec{Annotations: labels{"example.com/note": strings.Repeat("n", 30_000)}})
+	f.CreateNode(t, "full", "full", func(n *corev1.Node) {
+		n.Annotations = labels{"example.com/big": strings.Repeat("b", 220_000)} // of the 256 KiB that a node can have
+	})
+	for range 3 {
+		if _, err := f.try("full"); !apierrors.IsInvalid(err) {
+			t.Fatalf("Reconcile: %v, want an invalid node, to be tried again", err)
+		}
+	}
+	select {
+	case event := <-f.recorder.Events:
+		if !strings.Contains(event, ReasonWriteRefused) || !strings.Contains(event, "must have at most 262144 bytes") && !strings.Contains(event, "Too long") {
+			t.Errorf("the Event is %s", event)
+		}
+	default:
+		t.Error("no Event")
+	}
+	f.expectEvents()
+
+	t.Log("When it has been accepted, the next refusal is news.")
+	f.UpdatePool(t, "full", func(p *appsv1beta2.NodePool) { p.Spec.Annotations = labels{"example.com/note": "short"} })
+	f.reconcile("full")
+	f.expectEvents()
+	f.UpdatePool(t, "full", func(p *appsv1beta2.NodePool) {
+		p.Spec.Annotations["example.com/note"] = strings.Repeat("n", 30_000)
+	})
+	if _, err := f.try("full"); !apierrors.IsInvalid(err) {
+		t.Errorf("Reconcile: %v, want an invalid node", err)
+	}
+	f.expectEvents(ReasonWriteRefused)
+}
+
 // killedFixture has two pools and says with what nodes are born.
 func killedFixture(t *testing.T) (f *fixture, bornWith func(*corev1.Node)) {
 	f = newFixture(t)

@@ -6,9 +6,12 @@ package attributes
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net/http"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -86,11 +89,31 @@ func (r *Reconciler) patch(ctx context.Context, node *corev1.Node, how types.Pat
 	result := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: node.Name}}
 	opts = append(opts, client.FieldOwner(FieldManager))
 	if err := r.client.Patch(ctx, result, client.RawPatch(how, data), opts...); err != nil {
+		if refuses(err) {
+			r.report.writeRefused(node, err)
+		}
 		return nil, err
 	}
 	nodeWrites.WithLabelValues(writeKinds[how]).Inc()
 	r.writes.wrote(result)
 	return result, nil
+}
+
+// refuses says whether the server, or a webhook, has understood a write and does
+// not accept it, for example because the annotations would be too big or a right
+// is missing. Asking again helps only when something else has changed; so this
+// is worth telling, unlike a conflict or a server that is busy or away.
+func refuses(err error) bool {
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) {
+		return false
+	}
+	switch code := status.Status().Code; code {
+	case http.StatusUnauthorized, http.StatusNotFound, http.StatusRequestTimeout, http.StatusConflict, http.StatusTooManyRequests:
+		return false
+	default:
+		return code >= http.StatusBadRequest && code < http.StatusInternalServerError
+	}
 }
 
 // mergePatch is what apply cannot do: taints, and released keys that other
