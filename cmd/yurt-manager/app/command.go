@@ -19,7 +19,7 @@ import (
 const Name = "yurt-manager"
 
 // NewCommand returns the command line of yurt-manager. It runs until the
-// command's context ends.
+// command's context ends, or the Lease is lost.
 func NewCommand() *cobra.Command {
 	options := NewOptions()
 	flags := options.Flags()

@@ -30,8 +30,20 @@ import (
 // given back. It is less than the 30 s that a pod has.
 const shutdownTimeout = 20 * time.Second
 
-// Run runs yurt-manager until the context ends or the Lease is lost, and
-// returns when everything that it has started has ended:
+// The times of leader election are those of kube-controller-manager.
+const (
+	// leaseDuration is how long the next replica waits for one that has
+	// disappeared without giving the Lease back.
+	leaseDuration = 15 * time.Second
+	// renewDeadline is how long the leader tries to renew the Lease before it
+	// gives up. The difference is for clocks that do not run equally fast, and
+	// for writes that are still under way.
+	renewDeadline = 10 * time.Second
+	// retryPeriod is the time between two tries to get or renew the Lease.
+	retryPeriod = 2 * time.Second
+)
+
+// Run runs yurt-manager until the context ends:
 //
 //  1. probes and metrics are served: live, not ready;
 //  2. each controller is added when the API it needs is served, and its cache
@@ -39,6 +51,10 @@ const shutdownTimeout = 20 * time.Second
 //  3. with the Lease, the controllers work;
 //  4. at the end they finish what they are doing, the caches stop, and the
 //     Lease is released, so that the next replica need not wait for it.
+//
+// Then everything that it has started has ended, and Run returns. It returns an
+// error, and does not wait, if the Lease is lost or the end takes longer than
+// shutdownTimeout: somebody else may work already, and the process must end.
 func Run(ctx context.Context, config *Config) error {
 	logger := klog.FromContext(ctx)
 	logger.Info("Started yurt-manager", "version", version.Get().GitVersion)
@@ -59,6 +75,9 @@ func Run(ctx context.Context, config *Config) error {
 		LeaderElectionID:              config.LeaderElectResource,
 		LeaderElectionNamespace:       config.WorkingNamespace,
 		LeaderElectionReleaseOnCancel: true,
+		LeaseDuration:                 ptr.To(leaseDuration),
+		RenewDeadline:                 ptr.To(renewDeadline),
+		RetryPeriod:                   ptr.To(retryPeriod),
 		Metrics:                       metricsserver.Options{BindAddress: config.MetricsAddr},
 		HealthProbeBindAddress:        config.HealthProbeAddr,
 		GracefulShutdownTimeout:       ptr.To(shutdownTimeout),

@@ -224,8 +224,12 @@ func TestLife(t *testing.T) {
 		!strings.Contains(body, `yurt_manager_nodepool_node_writes_total{kind="apply"}`) {
 		t.Errorf("own metrics are missing (%v)", err)
 	}
-	if holder := ptr.Deref(lease(t).Spec.HolderIdentity, ""); holder == "" {
+	held := lease(t).Spec
+	if ptr.Deref(held.HolderIdentity, "") == "" {
 		t.Error("nobody holds the Lease")
+	}
+	if got := ptr.Deref(held.LeaseDurationSeconds, 0); got != 15 {
+		t.Errorf("the Lease is for %d s, want 15 s as of kube-controller-manager", got)
 	}
 	p.stop()
 	if holder := ptr.Deref(lease(t).Spec.HolderIdentity, ""); holder != "" {

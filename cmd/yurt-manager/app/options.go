@@ -36,7 +36,7 @@ type Options struct {
 	Logging *logsapi.LoggingConfiguration
 }
 
-// NewOptions returns the defaults, which suit a cluster of any size.
+// NewOptions returns the defaults.
 func NewOptions() *Options {
 	return &Options{
 		QPS:                 50,

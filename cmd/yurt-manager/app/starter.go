@@ -35,7 +35,8 @@ type starter struct {
 	selected []registration
 
 	mu sync.Mutex
-	// pending are the controllers that do not work yet, with the reason.
+	// pending are the controllers that could not work yet, even with the Lease,
+	// with the reason.
 	pending map[string]string
 }
 
@@ -152,7 +153,8 @@ func (s *starter) setPending(name, reason string) {
 	}
 }
 
-// ready is the readiness check: it fails while a controller does not work yet.
+// ready is the readiness check: it fails while a controller could not work yet,
+// had this replica the Lease.
 func (s *starter) ready(*http.Request) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
