@@ -59,22 +59,17 @@ images: ## Build the container images for a cluster of yours (VERSION=v0.1.0).
 # ---- Tests and checks --------------------------------------------------------
 # The packages that need nothing but Go, a C compiler for the race detector and the
 # built binaries, and those that need a local cluster, so root.
-E2E = ./test/e2e
 REST = $$(go list ./... | grep -v -e /test/e2e -e /test/bench -e /generated/)
 
 .PHONY: test test-unit test-e2e
-test: test-unit test-e2e ## Run all tests: unit, integration, and end to end as root.
+test: binaries test-unit test-e2e ## Run all tests: unit, integration, and end to end as root.
 
 test-unit: ## Run unit and integration tests, with the race detector.
 	@$(LOCALCLUSTER) deps --for=tests --check
 	go test -race -timeout=30m $(REST)
 
 test-e2e: ## Run the end-to-end tests on a local cluster of their own (as root).
-	@if [ "$$(id -u)" != 0 ]; then \
-		echo 'The end-to-end tests were NOT run: they need root. Run them with: sudo make test-e2e'; \
-	else \
-		$(LOCALCLUSTER) deps --install && go test -race -count=1 -timeout=40m $(E2E); \
-	fi
+	@hack/test-e2e.sh
 
 .PHONY: verify vet lint verify-codegen verify-modules vulncheck
 verify: vet lint verify-codegen verify-modules vulncheck ## Run all checks of the code.

@@ -13,9 +13,10 @@ import (
 	appsv1beta2 "github.com/steppe-io/steppe/apis/apps/v1beta2"
 )
 
-// soon is when a person who has labelled a node would begin to wonder. On an
-// idle machine it takes a few hundred milliseconds.
-const soon = 10 * time.Second
+// soon is more than a busy machine needs to count a node; how long it took is
+// in the log. We promise 2 s, and an idle machine needs a few hundred
+// milliseconds.
+const soon = 30 * time.Second
 
 // A node changes its pool by its label alone: whoever lists pools sees it in
 // the new one, and no longer in the old one, at once; and in none once the
