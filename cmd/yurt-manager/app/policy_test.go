@@ -10,10 +10,16 @@ import (
 	"strings"
 	"testing"
 
+	admissionv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apiserver/pkg/admission/plugin/policy/validating"
+	"k8s.io/apiserver/pkg/cel/openapi/resolver"
+	"k8s.io/client-go/discovery"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/steppe-io/steppe/apis/apps"
@@ -76,6 +82,30 @@ func merge(body string) client.Patch {
 
 func labelPatch(key, value string) string {
 	return fmt.Sprintf(`{"metadata":{"labels":{%q:%s}}}`, key, value)
+}
+
+// TestPolicyHasTypes: kube-controller-manager checks the types of a policy, and
+// puts what it finds into the status, where users would wonder about it.
+func TestPolicyHasTypes(t *testing.T) {
+	config := testcluster.Need(t, cluster).RESTConfig()
+	policy := &admissionv1.ValidatingAdmissionPolicy{}
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(manifest(t, "policy.yaml")[0].Object, policy); err != nil {
+		t.Fatal(err)
+	}
+	api, err := discovery.NewDiscoveryClientForConfig(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mapper := meta.NewDefaultRESTMapper(nil)
+	mapper.Add(corev1.SchemeGroupVersion.WithKind("Node"), meta.RESTScopeRoot)
+	checker := &validating.TypeChecker{SchemaResolver: &resolver.ClientDiscoveryResolver{Discovery: api}, RestMapper: mapper}
+	for _, warning := range checker.Check(policy) {
+		t.Errorf("%s: %s", warning.FieldRef, warning.Warning)
+	}
+	policy.Spec.Validations[0].Expression = "object.metadata.nonsense == ''"
+	if len(checker.Check(policy)) == 0 {
+		t.Error("nonsense passes the check, so nothing was checked")
+	}
 }
 
 // TestPolicyOnKubelets has a kubelet try to give orders to yurt-manager, and do

@@ -57,7 +57,7 @@
 // A kubelet may write the annotations and most labels of its own node, but the
 // kube-apiserver does not let it change taints, nor certain labels. This
 // controller may, and takes its orders from an annotation. So the record may not
-// be written by a kubelet, nor may the pool be changed by one: a
+// be written by a kubelet, nor may the pool be changed by one once it is set: a
 // ValidatingAdmissionPolicy that is installed with yurt-manager sees to that.
 // Should it be missing, the worst is still prevented: no pool may give what
 // package poolattributes lists, and such entries of a record are ignored, so
