@@ -95,7 +95,7 @@ generate: ## Regenerate deep copies, conversions, OpenAPI and the SDK.
 
 # ---- Benchmarks --------------------------------------------------------------
 BENCH ?= .
-BENCHTIME ?= 1000x
+BENCHTIME ?= 30s
 
 .PHONY: bench
 bench: ## Compare with the alternatives; results are kept in test/bench/results.
