@@ -33,6 +33,7 @@ import (
 	genericapiserver "k8s.io/apiserver/pkg/server"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 	"k8s.io/component-base/cli"
 	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
 	aggregator "k8s.io/kube-aggregator/pkg/client/clientset_generated/clientset"
@@ -95,6 +96,7 @@ func Start(ctx context.Context, config controlplane.Config) (*Cloud, error) {
 
 func (c *Cloud) connect() (err error) {
 	config := c.RESTConfig()
+	config.WarningHandler = rest.NoWarnings{} // that a version is deprecated is no news here
 	if c.Kubernetes, err = kubernetes.NewForConfig(config); err != nil {
 		return err
 	}
