@@ -17,11 +17,11 @@ func TestFoldersOfKilledTestsAreRemoved(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer remove()
-	abandoned, err := os.MkdirTemp("", dirPrefix)
+	abandoned, err := os.MkdirTemp("", dirPrefix) //nolint:usetesting // its name is what is tested
 	if err != nil {
 		t.Fatal(err)
 	}
-	fresh, err := os.MkdirTemp("", dirPrefix) // not locked yet
+	fresh, err := os.MkdirTemp("", dirPrefix) //nolint:usetesting // its name is what is tested
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -136,7 +136,7 @@ func newSaveLogs() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			dir := ""
+			var dir string
 			if len(args) > 0 {
 				dir = args[0]
 			} else if dir, err = os.MkdirTemp("", "steppe-logs-"+clusterName+"-"); err != nil {
