@@ -35,7 +35,7 @@ localcluster deps --for=cluster,tests --install
 localcluster binaries >/dev/null # apart, as it is not to count as the tests' time
 # Not `go test`, which dies of a SIGTERM without telling the tests.
 go test -race -c -o bin/e2e.test ./test/e2e
-(cd test/e2e && exec ../../bin/e2e.test -test.timeout=40m) &
+(cd test/e2e && exec ../../bin/e2e.test -test.v -test.timeout=40m) &
 tests=$!
 status=0
 wait "$tests" || status=$?
