@@ -14,6 +14,7 @@ if [ "$(id -u)" != 0 ]; then
 fi
 
 tests=
+log=$PWD/bin/e2e.log
 finish() {
 	status=$?
 	if [ -e /var/lib/steppe-local/e2e ] && [ -z "${STEPPE_E2E_KEEP:-}${STEPPE_E2E_CLUSTER:-}" ]; then
@@ -21,7 +22,21 @@ finish() {
 		localcluster save-logs >&2 || true
 		localcluster down || status=1
 	fi
+	if [ "$status" != 0 ] && [ -s "$log" ]; then
+		failures
+	fi
 	exit "$status"
+}
+# What failed, once more: logs of the cluster have buried it.
+failures() {
+	echo
+	echo "What failed, of all that $log has:"
+	awk '
+		/^=== RUN   [^\/]*$/ { block = "" }
+		{ block = block $0 "\n" }
+		/^--- FAIL/ { printf "%s", block }
+		/^--- / { block = "" }
+	' "$log" | tail -n 200
 }
 interrupted() {
 	[ -n "$tests" ] || exit 130
@@ -35,7 +50,8 @@ localcluster deps --for=cluster,tests --install
 localcluster binaries >/dev/null # apart, as it is not to count as the tests' time
 # Not `go test`, which dies of a SIGTERM without telling the tests.
 go test -race -c -o bin/e2e.test ./test/e2e
-(cd test/e2e && exec ../../bin/e2e.test -test.v -test.timeout=40m) &
+rm -f "$log"
+(cd test/e2e && exec ../../bin/e2e.test -test.v -test.timeout=40m) > >(tee "$log") 2>&1 &
 tests=$!
 status=0
 wait "$tests" || status=$?

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	apidiscoveryv2 "k8s.io/api/apidiscovery/v2"
@@ -148,9 +149,7 @@ func TestManifestsApplyTwice(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			// Not its restarts: what an earlier test did to the control plane may
-			// still have yurt-manager lose its Lease and start anew.
-			objects["Pod "+program] = pod.UID
+			objects["Pod "+program] = fmt.Sprint(pod.Name, " with restarts: ", pod.Status.ContainerStatuses[0].RestartCount)
 		}
 		return objects
 	}
@@ -165,6 +164,7 @@ func TestManifestsApplyTwice(t *testing.T) {
 	}
 	apply() // a cluster that runs already may be of other manifests
 	awaitRollout(t)
+	awaitLeader(t)
 	before := state()
 	apply()
 	if diff := cmp.Diff(before, state()); diff != "" {
@@ -284,4 +284,22 @@ func awaitRollout(t *testing.T) {
 			return err
 		})
 	}
+}
+
+// awaitLeader waits until yurt-manager renews its Lease. One that has lost it, as
+// when an earlier test stopped the kube-apiserver, ends and starts anew a moment
+// later; its successor renews only after that.
+func awaitLeader(t *testing.T) {
+	t.Helper()
+	start := time.Now()
+	eventually(t, "yurt-manager renews its Lease", func(ctx context.Context) error {
+		lease, err := client.CoordinationV1().Leases(metav1.NamespaceSystem).Get(ctx, yurtManager, metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		if lease.Spec.RenewTime == nil || !lease.Spec.RenewTime.After(start) {
+			return fmt.Errorf("it was renewed last at %v", lease.Spec.RenewTime)
+		}
+		return nil
+	})
 }
