@@ -30,6 +30,11 @@ finish() {
 # What failed, once more: logs of the cluster have buried it.
 failures() {
 	echo
+	if ! grep -q '^--- FAIL' "$log"; then
+		echo "No test failed, but the tests did not end well (status $status). The last they said, of all that $log has:"
+		tail -n 60 "$log"
+		return
+	fi
 	echo "What failed, of all that $log has:"
 	awk '
 		/^=== RUN   [^\/]*$/ { block = "" }
