@@ -54,6 +54,35 @@ kubernetes=(
 	"${kubernetes[@]/#/--readonly-pkg=}" \
 	--report-filename /dev/null "${versions[@]}" "${kubernetes[@]}"
 
+# A pool's server serves Kubernetes' own resources too. Their definitions are
+# apart, as no other program is to carry them.
+builtin=(
+	k8s.io/api/admissionregistration/v1
+	k8s.io/api/apps/v1
+	k8s.io/api/authentication/v1
+	k8s.io/api/authorization/v1
+	k8s.io/api/autoscaling/v1
+	k8s.io/api/autoscaling/v2
+	k8s.io/api/batch/v1
+	k8s.io/api/certificates/v1
+	k8s.io/api/coordination/v1
+	k8s.io/api/core/v1
+	k8s.io/api/discovery/v1
+	k8s.io/api/events/v1
+	k8s.io/api/networking/v1
+	k8s.io/api/node/v1
+	k8s.io/api/policy/v1
+	k8s.io/api/rbac/v1
+	k8s.io/api/resource/v1
+	k8s.io/api/scheduling/v1
+	k8s.io/api/storage/v1
+)
+"$tools/openapi-gen" --go-header-file "$header" \
+	--output-dir generated/openapi/builtin --output-pkg "$module/generated/openapi/builtin" \
+	--output-file zz_generated.openapi.go --output-model-name-file zz_generated.model_name.go \
+	"${builtin[@]/#/--readonly-pkg=}" "${kubernetes[@]/#/--readonly-pkg=}" \
+	--report-filename /dev/null "${builtin[@]}" "${kubernetes[@]:1}"
+
 schema="$tools/openapi-schema.json"
 go run ./hack/openapi-schema >"$schema"
 "$tools/applyconfiguration-gen" --go-header-file "$header" --openapi-schema "$schema" \
