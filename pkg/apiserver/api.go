@@ -27,6 +27,13 @@ type API struct {
 	Codecs serializer.CodecFactory
 	// Definitions are the OpenAPI definitions of all types served.
 	Definitions common.GetOpenAPIDefinitions
+	// Names is a scheme with the served versions of all types, by which OpenAPI
+	// documents name them. Nil means Scheme, unless types there have versions
+	// that are not served.
+	Names *runtime.Scheme
+	// Keys are the folders in etcd of resources that have another than their
+	// name.
+	Keys map[schema.GroupResource]string
 	// Groups are the API groups, in the order of their installation.
 	Groups []Group
 	// Deprecated maps a version of a resource to the warning that its callers
@@ -36,6 +43,14 @@ type API struct {
 
 // Group builds an API group on the storage that it is offered.
 type Group func(storage generic.RESTOptionsGetter) (*genericapiserver.APIGroupInfo, error)
+
+// names returns the scheme that names types in OpenAPI documents.
+func (a *API) names() *runtime.Scheme {
+	if a.Names != nil {
+		return a.Names
+	}
+	return a.Scheme
+}
 
 // NewScheme returns a scheme with what every API server needs, and the groups
 // that install adds.

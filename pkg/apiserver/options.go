@@ -49,6 +49,20 @@ func NewOptions(storage *StorageOptions) *Options {
 	}
 }
 
+// NewStandaloneOptions returns the options of an API server that has no
+// kube-apiserver in front of it. Whom to trust, what to permit and what to admit
+// is set in the Config that the options make. A slow client has no priority over
+// another: requests are limited by number alone.
+func NewStandaloneOptions(storage *StorageOptions) *Options {
+	o := NewOptions(storage)
+	o.Recommended.Authentication = nil
+	o.Recommended.Authorization = nil
+	o.Recommended.CoreAPI = nil
+	o.Recommended.Admission = nil
+	o.Recommended.Features.EnablePriorityAndFairness = false
+	return o
+}
+
 // behaveAsKubernetes makes features follow the Kubernetes release that the
 // libraries are of. Left alone they would follow the version of this program,
 // where they are all still to be invented.
@@ -119,7 +133,7 @@ func (o *Options) Config(api API, storage *Storage) (*Config, error) {
 	if err := o.Run.ApplyTo(&generic.Config); err != nil {
 		return nil, err
 	}
-	namer := openapinamer.NewDefinitionNamer(api.Scheme)
+	namer := openapinamer.NewDefinitionNamer(api.names())
 	generic.OpenAPIConfig = genericapiserver.DefaultOpenAPIConfig(api.Definitions, namer)
 	generic.OpenAPIConfig.Info.Title = api.Title
 	generic.OpenAPIV3Config = genericapiserver.DefaultOpenAPIV3Config(api.Definitions, namer)
@@ -132,5 +146,5 @@ func (o *Options) Config(api API, storage *Storage) (*Config, error) {
 	if err := storage.applyTo(&generic.Config, api); err != nil {
 		return nil, err
 	}
-	return &Config{Generic: generic, API: api}, nil
+	return &Config{Generic: generic, API: api, storage: storage}, nil
 }

@@ -15,6 +15,10 @@ import (
 type Config struct {
 	Generic *genericapiserver.RecommendedConfig
 	API     API
+	// Delegate answers for paths that the API has not. Nil answers 404.
+	Delegate genericapiserver.DelegationTarget
+
+	storage *Storage
 }
 
 // Server is an API server that has been built and not yet run.
@@ -29,7 +33,11 @@ func (c *Config) New(name string) (*Server, error) {
 	c.Generic.BuildHandlerChainFunc = func(apiHandler http.Handler, config *genericapiserver.Config) http.Handler {
 		return buildChain(withDeprecationWarnings(apiHandler, deprecated), config)
 	}
-	generic, err := c.Generic.Complete().New(name, genericapiserver.NewEmptyDelegate())
+	delegate := c.Delegate
+	if delegate == nil {
+		delegate = genericapiserver.NewEmptyDelegate()
+	}
+	generic, err := c.Generic.Complete().New(name, delegate)
 	if err != nil {
 		return nil, fmt.Errorf("building API server: %w", err)
 	}
@@ -38,11 +46,19 @@ func (c *Config) New(name string) (*Server, error) {
 		if err != nil {
 			return nil, fmt.Errorf("building API group: %w", err)
 		}
-		if err := generic.InstallAPIGroup(info); err != nil {
-			return nil, fmt.Errorf("installing API group %s: %w", info.PrioritizedVersions[0].Group, err)
+		if err := install(generic, info); err != nil {
+			return nil, fmt.Errorf("installing API group %q: %w", info.PrioritizedVersions[0].Group, err)
 		}
 	}
 	return &Server{Generic: generic}, nil
+}
+
+// install installs a group: the nameless one at /api, others at /apis.
+func install(generic *genericapiserver.GenericAPIServer, info *genericapiserver.APIGroupInfo) error {
+	if info.PrioritizedVersions[0].Group == "" {
+		return generic.InstallLegacyAPIGroup(genericapiserver.DefaultLegacyAPIPrefix, info)
+	}
+	return generic.InstallAPIGroup(info)
 }
 
 // Run serves until ctx is done and then ends in the order that the package

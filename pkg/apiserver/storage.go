@@ -167,6 +167,10 @@ func (s *Storage) Failed() <-chan struct{} {
 	return s.member.Failed()
 }
 
+// Etcd returns a copy of the options of the etcd behind the server, for servers
+// beside it that keep their objects there too.
+func (c *Config) Etcd() genericoptions.EtcdOptions { return c.storage.options }
+
 // applyTo makes the storage the one of a server.
 func (s *Storage) applyTo(config *genericapiserver.Config, api API) error {
 	resources := serverstorage.NewResourceConfig()
@@ -175,7 +179,7 @@ func (s *Storage) applyTo(config *genericapiserver.Config, api API) error {
 	storageConfig := s.options.StorageConfig
 	storageConfig.StorageObjectCountTracker = config.StorageObjectCountTracker
 	factory := serverstorage.NewDefaultStorageFactory(storageConfig, s.options.DefaultStorageMediaType,
-		api.Codecs, serverstorage.NewDefaultResourceEncodingConfig(api.Scheme), resources, nil)
+		api.Codecs, serverstorage.NewDefaultResourceEncodingConfig(api.Scheme), resources, api.Keys)
 	if err := s.options.ApplyWithStorageFactoryTo(factory, config); err != nil {
 		return fmt.Errorf("configuring storage: %w", err)
 	}
