@@ -109,11 +109,14 @@ func averageOrUtilization(target autoscalingv2.MetricTarget, current autoscaling
 	return percent(current.AverageUtilization, unknown) + "/" + percent(target.AverageUtilization, "<auto>")
 }
 
+// quantity prints a copy: a Quantity that is asked for its string remembers it,
+// which would be a write to an object that others read.
 func quantity(q *resource.Quantity) string {
 	if q == nil {
 		return unknown
 	}
-	return q.String()
+	own := *q
+	return own.String()
 }
 
 func percent(p *int32, placeholder string) string {

@@ -7,8 +7,8 @@
 // order and cells are those of kube-apiserver, which the tests compare with.
 //
 // Where kube-apiserver has no columns of its own for a resource (roles,
-// clusterroles, limitranges), there is no variable either: a convertor of the
-// zero Columns prints name and time of creation as kube-apiserver does.
+// clusterroles, limitranges, csistoragecapacities), there is no variable either:
+// a convertor of the zero Columns prints name and time of creation.
 //
 // Objects are read and never changed, so they may come from a cache. Columns
 // must cope with any object that decodes, defaulted and valid or not: a panic

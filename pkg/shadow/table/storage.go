@@ -16,10 +16,9 @@ import (
 var defaultClassAnnotations = []string{"storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class"}
 
 var (
-	storageClassDoc      = storagev1.StorageClass{}.SwaggerDoc()
-	attachmentSpecDoc    = storagev1.VolumeAttachmentSpec{}.SwaggerDoc()
-	csiDriverSpecDoc     = storagev1.CSIDriverSpec{}.SwaggerDoc()
-	csiStorageCapacities = storagev1.CSIStorageCapacity{}.SwaggerDoc()
+	storageClassDoc   = storagev1.StorageClass{}.SwaggerDoc()
+	attachmentSpecDoc = storagev1.VolumeAttachmentSpec{}.SwaggerDoc()
+	csiDriverSpecDoc  = storagev1.CSIDriverSpec{}.SwaggerDoc()
 )
 
 // StorageClasses are the columns of storageclasses.storage.k8s.io.
@@ -101,17 +100,4 @@ var CSIDrivers = New(definitions{
 		ptr.Deref(driver.Spec.StorageCapacity, false), tokens, ptr.Deref(driver.Spec.RequiresRepublish, false),
 		or(join(driver.Spec.VolumeLifecycleModes, ","), none), age(driver),
 	}
-})
-
-// CSIStorageCapacities are the columns of csistoragecapacities.storage.k8s.io.
-var CSIStorageCapacities = New(definitions{
-	nameColumn,
-	text("StorageClassName", csiStorageCapacities["storageClassName"]),
-	text("Capacity", csiStorageCapacities["capacity"]),
-}, func(c *storagev1.CSIStorageCapacity) []any {
-	capacity := unset
-	if c.Capacity != nil {
-		capacity = c.Capacity.String()
-	}
-	return []any{c.Name, c.StorageClassName, capacity}
 })
