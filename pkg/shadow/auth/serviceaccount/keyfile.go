@@ -92,7 +92,7 @@ func (f *KeyFile) read() error {
 	if err != nil {
 		return err
 	}
-	if bytes.Equal(data, f.data) {
+	if f.keys != nil && bytes.Equal(data, f.data) {
 		return nil
 	}
 	keys, err := parsePublicKeys(data)
