@@ -98,3 +98,13 @@ go run ./hack/openapi-schema >"$schema"
 	--versioned-clientset-package "$module/generated/clientset/versioned" \
 	--listers-package "$module/generated/listers" \
 	--output-dir generated/informers --output-pkg "$module/generated/informers" "${versions[@]}"
+
+# A pool's server defaults the types of k8s.io/api. Pods are in templates and
+# volumes in claims, so other groups need what core defaults.
+defaulting=()
+for dir in pkg/shadow/defaulting/*/v*/; do
+	defaulting+=("$module/${dir%/}")
+done
+find pkg/shadow/defaulting -name 'zz_generated.*' -delete
+"$tools/defaulter-gen" --go-header-file "$header" --output-file zz_generated.defaults.go \
+	--extra-peer-dirs "$module/pkg/shadow/defaulting/core/v1" "${defaulting[@]}"
