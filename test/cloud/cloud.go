@@ -5,36 +5,30 @@
 // kube-apiserver with its etcd, and yurt-apiservers that are registered with it,
 // all on loopback and without root.
 //
-// Servers run as processes of their own, made from the calling test binary:
-// they can be killed, and run under the race detector where the test does. A
-// test package calls Main from its TestMain for that.
+// Servers run as processes of their own, see package process: a test package calls
+// Main from its TestMain.
 package cloud
 
 import (
 	"cmp"
 	"context"
 	"fmt"
-	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
-	"syscall"
 	"time"
 
+	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
-	genericapiserver "k8s.io/apiserver/pkg/server"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
-	"k8s.io/component-base/cli"
 	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
 	aggregator "k8s.io/kube-aggregator/pkg/client/clientset_generated/clientset"
 
@@ -42,11 +36,11 @@ import (
 	"github.com/steppe-io/steppe/generated/clientset/versioned"
 	"github.com/steppe-io/steppe/hack/localcluster/binaries"
 	"github.com/steppe-io/steppe/hack/localcluster/controlplane"
+	"github.com/steppe-io/steppe/test/process"
 )
 
 const (
-	// runServer in the environment turns the test binary into a yurt-apiserver.
-	runServer = "STEPPE_TEST_RUN_YURT_APISERVER"
+	program = "yurt-apiserver"
 
 	namespace = "kube-system"
 	service   = "yurt-apiserver"
@@ -55,13 +49,10 @@ const (
 	patience = 2 * time.Minute
 )
 
-// Main runs a yurt-apiserver instead of tests in the processes that StartServer
-// makes. Call it first in TestMain.
+// Main runs a yurt-apiserver instead of tests in the processes that servers are.
+// Call it first in TestMain.
 func Main() {
-	if os.Getenv(runServer) == "" {
-		return
-	}
-	os.Exit(cli.Run(app.NewCommand(genericapiserver.SetupSignalContext())))
+	process.Main(map[string]func(context.Context) *cobra.Command{program: app.NewCommand})
 }
 
 // Cloud is a kube-apiserver, ready for yurt-apiservers.
@@ -224,124 +215,23 @@ func (c *Cloud) waitAvailable(ctx context.Context, names []string) error {
 
 // Server is a yurt-apiserver in a process of its own.
 type Server struct {
+	*process.Process
 	// Port is where it listens on loopback.
 	Port int
-	// LogPath is its output, of all its lives.
-	LogPath string
-
-	args []string
-	env  []string
-
-	mu     sync.Mutex // guards the fields below
-	cmd    *exec.Cmd
-	exited chan struct{}
-	err    error
 }
 
 // NewServer prepares a yurt-apiserver with further flags. Start starts it.
 func (c *Cloud) NewServer(name string, args ...string) (*Server, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := process.FreePort()
 	if err != nil {
 		return nil, err
 	}
-	port := listener.Addr().(*net.TCPAddr).Port
-	if err := listener.Close(); err != nil {
-		return nil, err
-	}
-	s := &Server{
-		Port:    port,
-		LogPath: filepath.Join(c.Dir, name+".log"),
-		args: append([]string{
-			"--kubeconfig=" + c.kubeconfig,
-			"--bind-address=127.0.0.1",
-			"--secure-port=" + strconv.Itoa(port),
-		}, args...),
-		env: append(os.Environ(), runServer+"=1"),
-	}
+	args = append([]string{
+		"--kubeconfig=" + c.kubeconfig,
+		"--bind-address=127.0.0.1",
+		"--secure-port=" + strconv.Itoa(port),
+	}, args...)
+	s := &Server{process.New(program, filepath.Join(c.Dir, name+".log"), args...), port}
 	c.servers = append(c.servers, s)
 	return s, nil
-}
-
-// Start starts the process. It does not wait until it serves.
-func (s *Server) Start() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	log, err := os.OpenFile(s.LogPath, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
-	if err != nil {
-		return err
-	}
-	defer log.Close()
-	binary, err := os.Executable()
-	if err != nil {
-		return err
-	}
-	cmd := exec.Command(binary, s.args...)
-	cmd.Env, cmd.Stdout, cmd.Stderr = s.env, log, log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	exited := make(chan struct{})
-	s.cmd, s.exited = cmd, exited
-	go func() {
-		err := cmd.Wait()
-		s.mu.Lock()
-		s.err = err
-		s.mu.Unlock()
-		close(exited)
-	}()
-	return nil
-}
-
-// Kill ends the process as a power cut would, and returns when it is gone.
-func (s *Server) Kill() { s.end(syscall.SIGKILL) }
-
-// Stop asks the process to end, and returns when it is gone.
-func (s *Server) Stop() { s.end(syscall.SIGTERM) }
-
-func (s *Server) end(signal syscall.Signal) {
-	s.mu.Lock()
-	cmd, exited := s.cmd, s.exited
-	s.mu.Unlock()
-	if cmd == nil {
-		return
-	}
-	_ = cmd.Process.Signal(signal) // it may have ended by itself
-	select {
-	case <-exited:
-	case <-time.After(patience):
-		_ = cmd.Process.Kill()
-		<-exited
-	}
-}
-
-// Pid is the process ID of the current life.
-func (s *Server) Pid() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.cmd.Process.Pid
-}
-
-// WaitExit waits for the process to end by itself and returns how it did.
-func (s *Server) WaitExit(ctx context.Context) error {
-	s.mu.Lock()
-	exited := s.exited
-	s.mu.Unlock()
-	select {
-	case <-exited:
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		return s.err
-	case <-ctx.Done():
-		return fmt.Errorf("waiting for yurt-apiserver to end: %w", ctx.Err())
-	}
-}
-
-// Log returns what the process has printed in all its lives.
-func (s *Server) Log() string {
-	data, err := os.ReadFile(s.LogPath)
-	if err != nil {
-		return err.Error()
-	}
-	return strings.TrimSpace(string(data))
 }
