@@ -34,6 +34,9 @@ type API struct {
 	// Keys are the folders in etcd of resources that have another than their
 	// name.
 	Keys map[schema.GroupResource]string
+	// WithoutProtobuf are the groups whose types have no form in protobuf. They
+	// are stored as JSON in any case.
+	WithoutProtobuf []string
 	// Groups are the API groups, in the order of their installation.
 	Groups []Group
 	// Deprecated maps a version of a resource to the warning that its callers

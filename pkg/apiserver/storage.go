@@ -16,6 +16,8 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
 	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 	genericapiserver "k8s.io/apiserver/pkg/server"
 	"k8s.io/apiserver/pkg/server/egressselector"
@@ -84,6 +86,7 @@ func (o *StorageOptions) Embedded() bool { return len(o.Etcd.StorageConfig.Trans
 type Storage struct {
 	options genericoptions.EtcdOptions
 	member  *etcd.Server // nil with an external etcd
+	direct  *direct      // likewise
 }
 
 // Start starts the embedded etcd, if that is what the options say. The caller
@@ -102,6 +105,7 @@ func (o *StorageOptions) Start(ctx context.Context) (*Storage, error) {
 		return nil, err
 	}
 	storage.member = member
+	storage.direct = newDirect(member, o.Etcd.StorageConfig)
 	transport := &storage.options.StorageConfig.Transport
 	transport.ServerList = []string{etcd.Endpoint}
 	transport.EgressLookup = func(egressselector.NetworkContext) (utilnet.DialFunc, error) {
@@ -142,6 +146,15 @@ func (s *Storage) ClusterID(ctx context.Context) (string, error) {
 	return strconv.FormatUint(response.Header.ClusterId, 16), nil
 }
 
+// Client returns a client of the embedded etcd, nil with an external one. It ends
+// with the storage; the caller does not close it.
+func (s *Storage) Client() *clientv3.Client {
+	if s.member == nil {
+		return nil
+	}
+	return s.member.Client()
+}
+
 // Location says where the storage is, for a person to read.
 func (s *Storage) Location() string {
 	if s.member != nil {
@@ -180,9 +193,13 @@ func (s *Storage) applyTo(config *genericapiserver.Config, api API) error {
 	storageConfig.StorageObjectCountTracker = config.StorageObjectCountTracker
 	factory := serverstorage.NewDefaultStorageFactory(storageConfig, s.options.DefaultStorageMediaType,
 		api.Codecs, serverstorage.NewDefaultResourceEncodingConfig(api.Scheme), resources, api.Keys)
+	for _, group := range api.WithoutProtobuf {
+		factory.SetSerializer(schema.GroupResource{Group: group, Resource: serverstorage.AllResources}, runtime.ContentTypeJSON, nil)
+	}
 	if err := s.options.ApplyWithStorageFactoryTo(factory, config); err != nil {
 		return fmt.Errorf("configuring storage: %w", err)
 	}
+	config.RESTOptionsGetter = s.wrap(config.RESTOptionsGetter)
 	return nil
 }
 
@@ -191,5 +208,6 @@ func (s *Storage) Close() error {
 	if s.member == nil {
 		return nil
 	}
+	s.direct.stop()
 	return s.member.Close()
 }

@@ -22,6 +22,7 @@ import (
 	serverstorage "k8s.io/apiserver/pkg/server/storage"
 	"k8s.io/apiserver/pkg/util/webhook"
 	"k8s.io/client-go/informers"
+	openapicommon "k8s.io/kube-openapi/pkg/common"
 
 	"github.com/steppe-io/steppe/pkg/apiserver"
 )
@@ -43,6 +44,7 @@ type Config struct {
 // Server serves definitions and custom resources.
 type Server struct {
 	*extserver.CustomResourceDefinitions
+	openAPI *openapicommon.OpenAPIV3Config
 }
 
 // New builds the server. Publish has it known.
@@ -69,11 +71,12 @@ func New(config Config) (*Server, error) {
 	if err := etcd.ApplyWithStorageFactoryTo(factory, &generic); err != nil {
 		return nil, fmt.Errorf("configuring storage of custom resources: %w", err)
 	}
+	generic.RESTOptionsGetter = config.Root.Direct(generic.RESTOptionsGetter)
 
 	c := &extserver.Config{
 		GenericConfig: &genericapiserver.RecommendedConfig{Config: generic, SharedInformerFactory: config.Informers},
 		ExtraConfig: extserver.ExtraConfig{
-			CRDRESTOptionsGetter: extoptions.NewCRDRESTOptionsGetter(etcd, nil, generic.StorageObjectCountTracker),
+			CRDRESTOptionsGetter: config.Root.Direct(extoptions.NewCRDRESTOptionsGetter(etcd, nil, generic.StorageObjectCountTracker)),
 			MasterCount:          config.Replicas,
 			AuthResolverWrapper:  webhook.NewDefaultAuthenticationInfoResolverWrapper(nil, nil, generic.LoopbackClientConfig, noopoteltrace.NewTracerProvider()),
 			ServiceResolver:      config.Services,
@@ -83,5 +86,5 @@ func New(config Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("building server of custom resources: %w", err)
 	}
-	return &Server{server}, nil
+	return &Server{server, generic.OpenAPIV3Config}, nil
 }

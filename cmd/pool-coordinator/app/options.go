@@ -1,0 +1,167 @@
+// Copyright The Steppe Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package app
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/runtime"
+	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
+	cliflag "k8s.io/component-base/cli/flag"
+	"k8s.io/component-base/logs"
+	logsapi "k8s.io/component-base/logs/api/v1"
+
+	"github.com/steppe-io/steppe/pkg/apiserver"
+	"github.com/steppe-io/steppe/pkg/shadow/kubelet"
+)
+
+const (
+	// etcdPrefix is where a kube-apiserver keeps its objects, so that what reads
+	// the one's etcd reads the other's.
+	etcdPrefix = "/registry"
+
+	// defaultPort is beside those of Steppe's other programs.
+	defaultPort = 10273
+
+	// quotaBytes suits a site: 300 nodes with their pods take less than a tenth.
+	quotaBytes = 512 << 20
+
+	// auditMegabytes bounds each of the few files that the audit log has.
+	auditMegabytes, auditBackups = 20, 3
+)
+
+// Options are the flags of pool-coordinator.
+type Options struct {
+	Server *apiserver.Options
+	Logs   *logs.Options
+
+	// Pool is the name of the NodePool.
+	Pool string
+	// DataDir holds all that the coordinator keeps.
+	DataDir string
+
+	ClientCAFile          string
+	FrontProxyCAFile      string
+	FrontProxyNames       []string
+	ServiceAccountKeyFile string
+	ServiceAccountIssuers []string
+	Audiences             []string
+	PoolIssuer            string
+	Kubelet               kubelet.Config
+	EventTTL              time.Duration
+}
+
+// NewOptions returns the defaults.
+func NewOptions() *Options {
+	storage := apiserver.NewStorageOptions(etcdPrefix, "")
+	storage.Etcd.DefaultStorageMediaType = runtime.ContentTypeProtobuf
+	storage.Quota.Quantity = *resource.NewQuantity(quotaBytes, resource.BinarySI)
+	o := &Options{
+		Server:                apiserver.NewStandaloneOptions(storage),
+		Logs:                  logs.NewOptions(),
+		DataDir:               "/var/lib/pool-coordinator",
+		ServiceAccountIssuers: []string{"https://kubernetes.default.svc.cluster.local"},
+		EventTTL:              time.Hour,
+	}
+	o.Server.Recommended.SecureServing.BindPort = defaultPort
+	// Nobody is at the site to wait for watches to end at their leisure.
+	o.Server.Run.ShutdownWatchTerminationGracePeriod = shutdownGracePeriod
+	audit := &o.Server.Recommended.Audit.LogOptions
+	audit.MaxSize, audit.MaxBackups = auditMegabytes, auditBackups
+	return o
+}
+
+// shutdownGracePeriod is how long an ending server gives its watchers. Its clients
+// connect anew in any case, to this server a moment later.
+const shutdownGracePeriod = time.Second
+
+// AddFlags adds all flags, by topic.
+func (o *Options) AddFlags(fss *cliflag.NamedFlagSets) {
+	o.addOwnFlags(fss.FlagSet("Pool-coordinator"))
+	o.addIdentityFlags(fss.FlagSet("Identities"))
+	o.addKubeletFlags(fss.FlagSet("Kubelets"))
+	o.Server.AddFlags(fss)
+	logsapi.AddFlags(o.Logs, fss.FlagSet("Logs"))
+}
+
+func (o *Options) addOwnFlags(fs *pflag.FlagSet) {
+	fs.StringVar(&o.Pool, "pool", o.Pool,
+		"Name of the NodePool whose coordinator this is. Required.")
+	fs.StringVar(&o.DataDir, "data-dir", o.DataDir,
+		"Directory for all that the coordinator keeps, on a disk that survives a power cut. etcd is in its subdirectory etcd, unless --etcd-data-dir says otherwise.")
+	fs.DurationVar(&o.EventTTL, "event-ttl", o.EventTTL,
+		"How long events are kept. Lower it where nodes have many pods that crash and the disk is small.")
+}
+
+func (o *Options) addIdentityFlags(fs *pflag.FlagSet) {
+	fs.StringVar(&o.ClientCAFile, "client-ca-file", o.ClientCAFile,
+		"File with the CA of the cluster's client certificates. Required. It is read again when it changes.")
+	fs.StringVar(&o.ServiceAccountKeyFile, "service-account-key-file", o.ServiceAccountKeyFile,
+		"File with the public keys, in PEM, that verify the cluster's service account tokens. Required. It is read again when it changes.")
+	fs.StringSliceVar(&o.ServiceAccountIssuers, "service-account-issuer", o.ServiceAccountIssuers,
+		"Issuers of the cluster's service account tokens, as the kube-apiserver's flag of that name.")
+	fs.StringSliceVar(&o.Audiences, "api-audiences", o.Audiences,
+		"Audiences that tokens must be for. By default those of --service-account-issuer.")
+	fs.StringVar(&o.PoolIssuer, "pool-service-account-issuer", o.PoolIssuer,
+		"Issuer that the pool's own tokens name. No other pool may have the same. By default https://pool-coordinator.<pool>.steppe.io")
+	fs.StringVar(&o.FrontProxyCAFile, "requestheader-client-ca-file", o.FrontProxyCAFile,
+		"File with the CA of those who may speak for others by X-Remote headers. Without it nobody may.")
+	fs.StringSliceVar(&o.FrontProxyNames, "requestheader-allowed-names", o.FrontProxyNames,
+		"Common names that those who speak for others may have. Required with --requestheader-client-ca-file.")
+}
+
+func (o *Options) addKubeletFlags(fs *pflag.FlagSet) {
+	fs.StringVar(&o.Kubelet.CAFile, "kubelet-certificate-authority", o.Kubelet.CAFile,
+		"File with the CA of the kubelets' serving certificates. Required.")
+	fs.StringVar(&o.Kubelet.CertFile, "kubelet-client-certificate", o.Kubelet.CertFile,
+		"File with the client certificate that kubelets obey. Required. It is read again when it changes.")
+	fs.StringVar(&o.Kubelet.KeyFile, "kubelet-client-key", o.Kubelet.KeyFile,
+		"File with the key of --kubelet-client-certificate. Required.")
+}
+
+// Complete fills in what follows from other options.
+func (o *Options) Complete() error {
+	if o.PoolIssuer == "" && o.Pool != "" {
+		o.PoolIssuer = "https://pool-coordinator." + o.Pool + ".steppe.io"
+	}
+	if o.Server.Storage.DataDir == "" && o.DataDir != "" {
+		o.Server.Storage.DataDir = filepath.Join(o.DataDir, "etcd")
+	}
+	o.Kubelet.ServerPorts = []int{o.Server.Recommended.SecureServing.BindPort}
+	return o.Server.Complete()
+}
+
+// Validate returns all that is wrong with the options.
+func (o *Options) Validate() error {
+	errs := []error{logsapi.ValidateAndApply(o.Logs, nil), o.Server.Validate()}
+	if problems := utilvalidation.IsDNS1123Label(o.Pool); len(problems) > 0 {
+		errs = append(errs, errors.New("--pool must be the name of a NodePool: "+problems[0]))
+	}
+	for flag, value := range map[string]string{
+		"--client-ca-file": o.ClientCAFile, "--service-account-key-file": o.ServiceAccountKeyFile, "--data-dir": o.DataDir,
+		"--kubelet-certificate-authority": o.Kubelet.CAFile, "--kubelet-client-certificate": o.Kubelet.CertFile, "--kubelet-client-key": o.Kubelet.KeyFile,
+	} {
+		if value == "" {
+			errs = append(errs, errors.New(flag+" must be given"))
+		}
+	}
+	if len(o.ServiceAccountIssuers) == 0 {
+		errs = append(errs, errors.New("--service-account-issuer must name at least one issuer"))
+	}
+	if (o.FrontProxyCAFile == "") != (len(o.FrontProxyNames) == 0) {
+		errs = append(errs, errors.New("--requestheader-client-ca-file and --requestheader-allowed-names must be given together"))
+	}
+	if !o.Server.Storage.Embedded() {
+		errs = append(errs, errors.New("--etcd-servers may not be given: a pool's etcd is inside its coordinators"))
+	}
+	if least := time.Minute; o.EventTTL < least {
+		errs = append(errs, fmt.Errorf("--event-ttl must be %s or more, not %s", least, o.EventTTL))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,181 @@
+// Copyright The Steppe Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package shadow
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/apiserver/pkg/admission"
+	"k8s.io/apiserver/pkg/admission/plugin/namespace/lifecycle"
+	mutatingpolicy "k8s.io/apiserver/pkg/admission/plugin/policy/mutating"
+	validatingpolicy "k8s.io/apiserver/pkg/admission/plugin/policy/validating"
+	"k8s.io/apiserver/pkg/authentication/user"
+	"k8s.io/apiserver/pkg/authorization/authorizerfactory"
+	"k8s.io/apiserver/pkg/authorization/path"
+	"k8s.io/apiserver/pkg/authorization/union"
+	"k8s.io/apiserver/pkg/endpoints/discovery/aggregated"
+	genericapiserver "k8s.io/apiserver/pkg/server"
+	"k8s.io/apiserver/pkg/server/filters"
+	genericoptions "k8s.io/apiserver/pkg/server/options"
+	utilfeature "k8s.io/apiserver/pkg/util/feature"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+
+	"github.com/steppe-io/steppe/pkg/apiserver"
+	"github.com/steppe-io/steppe/pkg/shadow/auth/node"
+	"github.com/steppe-io/steppe/pkg/shadow/builtin"
+	"github.com/steppe-io/steppe/pkg/shadow/customresource"
+	"github.com/steppe-io/steppe/pkg/shadow/kubelet"
+)
+
+// Server is a pool's server that has been built and not yet run.
+type Server struct {
+	*apiserver.Server
+	// Resources are Kubernetes' own.
+	Resources *builtin.Resources
+
+	connector *kubelet.Connector
+}
+
+// publicPaths are open to all: probes and clients look there before they have, or
+// without having, any permission.
+var publicPaths = []string{"/healthz", "/healthz/*", "/livez", "/livez/*", "/readyz", "/readyz/*", "/version"}
+
+// New builds the server, top to bottom. It runs nothing but reads the keys of the
+// pool's tokens, or makes them.
+func New(ctx context.Context, c Config) (*Server, error) {
+	config, err := c.Options.Config(NewAPI(), c.Storage)
+	if err != nil {
+		return nil, err
+	}
+	generic := config.Generic
+	generic.LongRunningFunc = filters.BasicLongRunningRequestCheck(
+		sets.NewString("watch", "proxy"),
+		sets.NewString("attach", "exec", "proxy", "log", "portforward"),
+	)
+	generic.AggregatedDiscoveryGroupManager = aggregated.NewResourceManager("apis")
+
+	// The server is its own client, as a kube-apiserver is.
+	loopback := generic.LoopbackClientConfig
+	loopback.ContentType = runtime.ContentTypeProtobuf
+	loopback.DisableCompression = true
+	client, err := kubernetes.NewForConfig(loopback)
+	if err != nil {
+		return nil, fmt.Errorf("making a client of the server itself: %w", err)
+	}
+	generic.ClientConfig = loopback
+	generic.SharedInformerFactory = newInformers(client)
+
+	resources, err := builtin.New(builtin.Config{
+		Scheme: config.API.Scheme, Codecs: config.API.Codecs,
+		Storage: generic.RESTOptionsGetter, EventTTL: c.EventTTL,
+	})
+	if err != nil {
+		return nil, err
+	}
+	objects := objects{resources}
+
+	// Who calls.
+	identities, err := newIdentities(ctx, c, objects)
+	if err != nil {
+		return nil, err
+	}
+	if err := identities.authenticator.ApplyTo(&generic.Authentication, generic.SecureServing); err != nil {
+		return nil, fmt.Errorf("asking clients for certificates: %w", err)
+	}
+	if err := generic.AddPostStartHook("keep-token-keys", func(ctx genericapiserver.PostStartHookContext) error {
+		go identities.issuer.Run(ctx)
+		return nil
+	}); err != nil {
+		return nil, err
+	}
+
+	// What they may do.
+	permissions, err := newPermissions(generic.SharedInformerFactory)
+	if err != nil {
+		return nil, err
+	}
+	masters := authorizerfactory.NewPrivilegedGroups(user.SystemPrivilegedGroup)
+	public, err := path.NewAuthorizer(publicPaths)
+	if err != nil {
+		return nil, err
+	}
+	generic.Authorization.Authorizer = union.New(public, masters, permissions.nodes, permissions.rbac)
+	generic.RuleResolver = union.NewRuleResolvers(permissions.nodes, permissions.rbac)
+	if err := generic.AddPostStartHook("learn-permissions", permissions.wait); err != nil {
+		return nil, err
+	}
+
+	// What is admitted.
+	restriction := node.NewRestriction(generic.Authorization.Authorizer, objects.restricting())
+	if err := admit(generic, client, loopback, restriction); err != nil {
+		return nil, err
+	}
+
+	connector, err := c.serveSubresources(resources, objects, generic, identities)
+	if err != nil {
+		return nil, err
+	}
+	custom, err := customresource.New(customresource.Config{
+		Root: config, Informers: generic.SharedInformerFactory, Replicas: c.Replicas, Services: objects,
+	})
+	if err != nil {
+		return nil, err
+	}
+	config.Delegate = custom.GenericAPIServer
+	config.API.Groups = append(resources.Groups(), ownGroups(config.API, objects)...)
+	server, err := config.New("pool-coordinator")
+	if err != nil {
+		return nil, err
+	}
+	if err := custom.Publish(server.Generic); err != nil {
+		return nil, err
+	}
+	return &Server{server, resources, connector}, nil
+}
+
+// Run serves until ctx is done.
+func (s *Server) Run(ctx context.Context) error {
+	defer s.connector.Close()
+	return s.Server.Run(ctx)
+}
+
+// admit sets the admission plugins, in the order of the kube-apiserver.
+func admit(generic *genericapiserver.RecommendedConfig, client kubernetes.Interface, loopback *rest.Config, restriction *node.Restriction) error {
+	dynamicClient, err := dynamic.NewForConfig(withJSON(loopback))
+	if err != nil {
+		return fmt.Errorf("making a client of the server itself: %w", err)
+	}
+	options := genericoptions.NewAdmissionOptions()
+	options.Plugins.Register(node.RestrictionName, func(io.Reader) (admission.Interface, error) { return restriction, nil })
+	options.RecommendedPluginOrder = []string{
+		lifecycle.PluginName,
+		node.RestrictionName,
+		mutatingpolicy.PluginName,
+		validatingpolicy.PluginName,
+	}
+	if err := options.ApplyTo(&generic.Config, generic.SharedInformerFactory, client, dynamicClient, utilfeature.DefaultFeatureGate, generic.EffectiveVersion); err != nil {
+		return fmt.Errorf("setting up admission: %w", err)
+	}
+	return nil
+}
+
+// withJSON returns a configuration for clients of objects that have no form in
+// protobuf.
+func withJSON(config *rest.Config) *rest.Config {
+	config = rest.CopyConfig(config)
+	config.ContentType = runtime.ContentTypeJSON
+	return config
+}
+
+// newInformers returns informers that keep no more than is looked at.
+func newInformers(client kubernetes.Interface) informers.SharedInformerFactory {
+	return informers.NewSharedInformerFactoryWithOptions(client, 0, informers.WithTransform(strip))
+}
