@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.etcd.io/etcd/server/v3/embed"
 	"go.etcd.io/etcd/server/v3/etcdserver/api/v3rpc"
 	"go.uber.org/zap"
@@ -69,6 +70,8 @@ type Config struct {
 type Server struct {
 	dir     *dataDir
 	etcd    *embed.Etcd
+	direct  *direct
+	client  *clientv3.Client
 	rpc     *grpc.Server
 	memory  *bufconn.Listener
 	serving sync.WaitGroup
@@ -120,6 +123,10 @@ func (s *Server) start(ctx context.Context, cfg Config) error {
 		return err
 	}
 	s.serve(logger)
+	s.direct = newDirect(member)
+	if err := s.connect(); err != nil {
+		return err
+	}
 	s.keepQuota(ctx, cfg.quota())
 	logger.Info("Started embedded etcd", "dir", cfg.Dir, "new", known == nil, "revision", member.KV().Rev(), "duration", time.Since(began).Round(time.Millisecond))
 	return nil
@@ -239,6 +246,12 @@ func (s *Server) Close() (err error) {
 		}
 		if s.stop != nil {
 			s.stop()
+		}
+		if s.direct != nil {
+			s.direct.close()
+		}
+		if s.client != nil {
+			s.client.Close()
 		}
 		if s.rpc != nil {
 			s.rpc.Stop()

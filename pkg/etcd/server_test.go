@@ -19,7 +19,7 @@ import (
 	"google.golang.org/grpc"
 )
 
-func startMember(t *testing.T, cfg Config) *Server {
+func startMember(t testing.TB, cfg Config) *Server {
 	t.Helper()
 	s, err := Start(t.Context(), cfg)
 	if err != nil {
@@ -33,7 +33,7 @@ func startMember(t *testing.T, cfg Config) *Server {
 	return s
 }
 
-func newClient(t *testing.T, s *Server) *clientv3.Client {
+func newClient(t testing.TB, s *Server) *clientv3.Client {
 	t.Helper()
 	client, err := clientv3.New(clientv3.Config{
 		Endpoints: []string{Endpoint},
@@ -287,8 +287,17 @@ func TestRefusesAnotherEtcd(t *testing.T) {
 // old revisions, and with data.
 func TestQuotaMakesRoom(t *testing.T) {
 	t.Parallel()
-	cfg := Config{Dir: t.TempDir(), UnsafeNoFsync: true, QuotaBytes: 16 << 20}
-	client := newClient(t, startMember(t, cfg))
+	for _, way := range []string{"direct", "connection"} {
+		t.Run(way, func(t *testing.T) {
+			t.Parallel()
+			s := startMember(t, Config{Dir: t.TempDir(), UnsafeNoFsync: true, QuotaBytes: 16 << 20})
+			testQuotaMakesRoom(t, clients(t, s)[way])
+		})
+	}
+}
+
+func testQuotaMakesRoom(t *testing.T, client *clientv3.Client) {
+	t.Helper()
 	value := strings.Repeat("x", 1<<20)
 	put := func(key string) error {
 		_, err := client.Put(t.Context(), key, value)
