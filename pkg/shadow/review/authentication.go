@@ -48,7 +48,7 @@ func reviewToken(ctx context.Context, tokens authenticator.Token, audiences auth
 	switch {
 	case err != nil:
 		review.Status.Error = err.Error()
-		return review, nil
+		return review, nil //nolint:nilerr // that a token is refused is the answer
 	case !ok:
 		review.Status.Error = "invalid bearer token"
 		return review, nil

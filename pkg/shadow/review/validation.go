@@ -13,20 +13,22 @@ import (
 
 func validateSubjectAccessReview(review *authorizationv1.SubjectAccessReview) field.ErrorList {
 	errs := validateSubject(review.Spec)
-	return append(errs, validateMeta(review.ObjectMeta, "must be empty")...)
+	return append(errs, validateMeta(review.ObjectMeta)...)
 }
 
 func validateSelfSubjectAccessReview(review *authorizationv1.SelfSubjectAccessReview) field.ErrorList {
 	errs := validateAttributes(review.Spec.ResourceAttributes, review.Spec.NonResourceAttributes)
 	errs = append(errs, validateSelectors(review.Spec.ResourceAttributes)...)
-	return append(errs, validateMeta(review.ObjectMeta, "must be empty")...)
+	return append(errs, validateMeta(review.ObjectMeta)...)
 }
 
 func validateLocalSubjectAccessReview(review *authorizationv1.LocalSubjectAccessReview) field.ErrorList {
 	errs := validateSubject(review.Spec)
-	meta := review.ObjectMeta
-	meta.Namespace = ""
-	errs = append(errs, validateMeta(meta, "must be empty except for namespace")...)
+	beside := review.ObjectMeta
+	beside.Namespace = ""
+	if !isEmpty(beside) {
+		errs = append(errs, field.Invalid(field.NewPath("metadata"), review.ObjectMeta, "must be empty except for namespace"))
+	}
 	if resource := review.Spec.ResourceAttributes; resource != nil && resource.Namespace != review.Namespace {
 		errs = append(errs, field.Invalid(field.NewPath("spec.resourceAttributes.namespace"), resource.Namespace, "must match metadata.namespace"))
 	}
@@ -55,12 +57,17 @@ func validateAttributes(resource *authorizationv1.ResourceAttributes, nonResourc
 }
 
 // validateMeta refuses metadata, which a review has no use for.
-func validateMeta(meta metav1.ObjectMeta, message string) field.ErrorList {
-	meta.ManagedFields = nil
-	if equality.Semantic.DeepEqual(metav1.ObjectMeta{}, meta) {
+func validateMeta(meta metav1.ObjectMeta) field.ErrorList {
+	if isEmpty(meta) {
 		return nil
 	}
-	return field.ErrorList{field.Invalid(field.NewPath("metadata"), meta, message)}
+	return field.ErrorList{field.Invalid(field.NewPath("metadata"), meta, "must be empty")}
+}
+
+// isEmpty says whether there is nothing but what the server itself notes.
+func isEmpty(meta metav1.ObjectMeta) bool {
+	meta.ManagedFields = nil
+	return equality.Semantic.DeepEqual(metav1.ObjectMeta{}, meta)
 }
 
 // validateSelectors refuses selectors that are wrong in form. Operators that are
