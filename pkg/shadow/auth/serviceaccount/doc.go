@@ -11,15 +11,17 @@
 // pool cannot make tokens that pass for the cluster's. The cluster's keys are
 // read from a file, a KeyFile; the pool's own are those of its Issuer.
 //
-// A token is good if all of this holds: it is one of the signed algorithms that
-// fit the key; it has not expired and is not from the future, give or take
-// [Leeway]; it is for one of the audiences asked for; its subject is the service
-// account that it describes; the service account, and the Pod, Secret or Node
-// that the token is bound to, exist under the same UID and are not deleted. The
-// old tokens that are kept in Secrets are good as long as the Secret has them.
+// A token is good if all of this holds: it is signed with a key of its issuer, by
+// an algorithm that fits the key; it has not expired and is not from the future,
+// give or take [Leeway]; it is for one of the audiences asked for; its subject is
+// the service account that it describes; the service account, and the Pod, Secret
+// or Node that the token is bound to, exist under the same UID and are not
+// deleted. The old tokens that are kept in Secrets are good as long as the Secret
+// has them. That is what kube-apiserver wants, and a little more: there, a token
+// may do without expiry or audience, and its subject is not compared.
 //
-// Refusals name what is wrong with the token, but
-// repeat nothing out of it or out of the objects.
+// Refusals name what is wrong with the token, and repeat nothing out of it or out
+// of the objects.
 //
 // # Issuing
 //

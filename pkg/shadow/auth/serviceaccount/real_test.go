@@ -194,8 +194,7 @@ func TestTokensOfARealServerGiveTheSameUser(t *testing.T) {
 	}
 }
 
-// TestHandMadeTokens signs with the real server's own key what it would never
-// issue.
+// Signed with the real server's own key, they are what it would never issue.
 func TestHandMadeTokensAreJudgedAsByARealServer(t *testing.T) {
 	w := newRealWorld(t, "hand-made")
 	now := time.Now()
