@@ -33,7 +33,7 @@ const (
 	quotaBytes = 512 << 20
 
 	// auditMegabytes bounds each of the few files that the audit log has.
-	auditMegabytes, auditBackups = 20, 3
+	auditMegabytes, auditBackups = 10, 3
 )
 
 // Options are the flags of pool-coordinator.
@@ -45,6 +45,8 @@ type Options struct {
 	Pool string
 	// DataDir holds all that the coordinator keeps.
 	DataDir string
+	// Hosts are names and addresses of the coordinator beside its machine's.
+	Hosts []string
 
 	ClientCAFile          string
 	FrontProxyCAFile      string
@@ -95,6 +97,8 @@ func (o *Options) addOwnFlags(fs *pflag.FlagSet) {
 		"Name of the NodePool whose coordinator this is. Required.")
 	fs.StringVar(&o.DataDir, "data-dir", o.DataDir,
 		"Directory for all that the coordinator keeps, on a disk that survives a power cut. etcd is in its subdirectory etcd, unless --etcd-data-dir says otherwise.")
+	fs.StringSliceVar(&o.Hosts, "serving-hosts", o.Hosts,
+		"Names and addresses by which the coordinator is reached, beside those of its machine, such as that of a load balancer. The certificates that it issues itself are made out to them too.")
 	fs.DurationVar(&o.EventTTL, "event-ttl", o.EventTTL,
 		"How long events are kept. Lower it where nodes have many pods that crash and the disk is small.")
 }
@@ -132,6 +136,9 @@ func (o *Options) Complete() error {
 	}
 	if o.Server.Storage.DataDir == "" && o.DataDir != "" {
 		o.Server.Storage.DataDir = filepath.Join(o.DataDir, "etcd")
+	}
+	if audit := o.Server.Recommended.Audit; audit.LogOptions.Path == "" && o.DataDir != "" {
+		audit.LogOptions.Path = filepath.Join(o.DataDir, "audit", "audit.log")
 	}
 	o.Kubelet.ServerPorts = []int{o.Server.Recommended.SecureServing.BindPort}
 	return o.Server.Complete()

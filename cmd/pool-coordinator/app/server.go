@@ -8,6 +8,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
+	"sync"
 
 	"github.com/spf13/cobra"
 	cliflag "k8s.io/component-base/cli/flag"
@@ -17,6 +19,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/steppe-io/steppe/pkg/apiserver"
+	"github.com/steppe-io/steppe/pkg/poolpki"
 	"github.com/steppe-io/steppe/pkg/shadow"
 )
 
@@ -89,9 +92,25 @@ func Run(ctx context.Context, o *Options) (err error) {
 	}
 }
 
+// serve assembles the server, top to bottom, and runs it.
 func serve(ctx context.Context, o *Options, storage *apiserver.Storage) error {
-	if err := o.Server.Recommended.SecureServing.MaybeDefaultWithSelfSignedCerts("localhost", nil, nil); err != nil {
-		return err
+	var renewing sync.WaitGroup
+	defer renewing.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if serving := o.Server.Recommended.SecureServing; serving.ServerCert.CertKey.CertFile == "" {
+		pki, err := poolpki.Open(poolpki.Config{Dir: filepath.Join(o.DataDir, "pki"), Pool: o.Pool, Hosts: o.Hosts})
+		if err != nil {
+			return fmt.Errorf("keeping the certificates of the pool: %w", err)
+		}
+		serving.ServerCert.CertKey.CertFile, serving.ServerCert.CertKey.KeyFile = pki.Serving()
+		renewing.Go(func() { pki.Run(ctx) })
+	}
+	if audit := o.Server.Recommended.Audit; audit.PolicyFile == "" {
+		if err := writeAuditPolicy(o.auditPolicyFile()); err != nil {
+			return err
+		}
+		audit.PolicyFile = o.auditPolicyFile()
 	}
 	server, err := shadow.New(ctx, shadow.Config{
 		Pool:                  o.Pool,
