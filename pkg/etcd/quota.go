@@ -28,29 +28,26 @@ const (
 // revisions nor the file shrink by themselves, and API servers, which compact
 // etcd now and then, cannot as long as they must write to do it.
 func (s *Server) keepQuota(ctx context.Context, quota int64) {
-	logger := klog.FromContext(ctx).WithName("etcd")
-	ctx, s.stop = context.WithCancel(context.WithoutCancel(ctx)) // until Close
-	s.serving.Go(func() {
-		tick := time.NewTicker(quotaPeriod)
-		defer tick.Stop()
-		told := false
-		for {
-			if s.outOfSpace() {
-				freed, err := s.makeRoom(ctx, quota)
-				if freed {
-					logger.Info("Made room in etcd, writes are accepted again", "size", s.etcd.Server.Backend().Size(), "quota", quota)
-				} else if !told && ctx.Err() == nil {
-					logger.Error(err, "Reached etcd's quota, writes are refused until something is deleted or the quota is raised", "size", s.etcd.Server.Backend().Size(), "quota", quota)
-				}
-				told = !freed
+	logger := klog.FromContext(ctx)
+	tick := time.NewTicker(quotaPeriod)
+	defer tick.Stop()
+	told := false
+	for {
+		if s.outOfSpace() {
+			freed, err := s.makeRoom(ctx, quota)
+			if freed {
+				logger.Info("Made room in etcd, writes are accepted again", "size", s.etcd.Server.Backend().Size(), "quota", quota)
+			} else if !told && ctx.Err() == nil {
+				logger.Error(err, "Reached etcd's quota, writes are refused until something is deleted or the quota is raised", "size", s.etcd.Server.Backend().Size(), "quota", quota)
 			}
-			select {
-			case <-tick.C:
-			case <-ctx.Done():
-				return
-			}
+			told = !freed
 		}
-	})
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 func (s *Server) outOfSpace() bool {
@@ -70,7 +67,7 @@ func (s *Server) makeRoom(ctx context.Context, quota int64) (bool, error) {
 	if err != nil && !errors.Is(err, mvcc.ErrCompacted) {
 		return false, err
 	}
-	if err := member.Backend().Defrag(); err != nil {
+	if err := s.Defrag(); err != nil {
 		return false, err
 	}
 	if member.Backend().Size() > quota/10*9 {

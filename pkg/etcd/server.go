@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/url"
 	"os"
 	"path/filepath"
 	"sync"
@@ -23,47 +22,22 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/test/bufconn"
-	"k8s.io/apimachinery/pkg/util/uuid"
 	"k8s.io/klog/v2"
 )
 
 const (
-	// DefaultQuotaBytes bounds the database, as etcd itself does by default.
-	DefaultQuotaBytes = 2 << 30
-
 	// Endpoint is the address that clients with DialContext use. Only its
 	// form matters.
 	Endpoint = "http://embedded.etcd:2379"
-
-	memberName = "default"
 
 	// startPatience is how long a member may take until it is ready. Replaying
 	// a large log from a slow disk takes minutes, not hours.
 	startPatience = 10 * time.Minute
 
-	// defragThresholdMegabytes is how much free space inside the database
-	// makes it worth while to rewrite it at start. Without that the file never
-	// shrinks, and free pages count against the quota.
-	defragThresholdMegabytes = 64
-
 	// connectionBuffer is the size of the in-memory connection's buffer: enough
 	// for a large response to be written in few steps.
 	connectionBuffer = 256 << 10
 )
-
-// Config says where and how a member keeps its data.
-type Config struct {
-	// Dir is the data directory. It is created if it is missing, and belongs
-	// to one process at a time.
-	Dir string
-	// QuotaBytes bounds the size of the database. Writes beyond it are refused
-	// until old revisions have been cleared away, which begins at once, and, if
-	// that is not enough, something has been deleted. 0 means
-	// DefaultQuotaBytes.
-	QuotaBytes int64
-	// UnsafeNoFsync gives up durability for speed. For tests only.
-	UnsafeNoFsync bool
-}
 
 // Server is a running member. Its methods may be called at any time and from
 // any goroutine.
@@ -75,8 +49,9 @@ type Server struct {
 	rpc     *grpc.Server
 	memory  *bufconn.Listener
 	serving sync.WaitGroup
-	stop    context.CancelFunc // ends what keepQuota started; nil before
+	stop    context.CancelFunc // ends what tends the database; nil before
 	close   sync.Once
+	logger  klog.Logger
 
 	failOnce sync.Once
 	failed   chan struct{}
@@ -90,7 +65,12 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{dir: dir, memory: bufconn.Listen(connectionBuffer), failed: make(chan struct{})}
+	s := &Server{
+		dir:    dir,
+		memory: bufconn.Listen(connectionBuffer),
+		logger: klog.FromContext(ctx).WithName("etcd"),
+		failed: make(chan struct{}),
+	}
 	if err := s.start(ctx, cfg); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -102,13 +82,12 @@ func (s *Server) start(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	logger := klog.FromContext(ctx).WithName("etcd")
 	// At start etcd warns of settings that matter in a cluster of many members;
 	// later its warnings tell of a slow disk. Lower levels are for its makers.
 	level := zap.NewAtomicLevelAt(zap.ErrorLevel)
 	defer level.SetLevel(zap.WarnLevel)
 	began := time.Now()
-	err = s.launch(ctx, embedConfig(cfg, embed.NewZapLoggerBuilder(newLogger(logger, level, s.fail))))
+	err = s.launch(ctx, embedConfig(cfg, embed.NewZapLoggerBuilder(newLogger(s.logger, level, s.fail))))
 	if err == nil {
 		err = s.waitReady(ctx)
 	}
@@ -122,13 +101,13 @@ func (s *Server) start(ctx context.Context, cfg Config) error {
 	if err := s.dir.confirm(known, member.Cluster().ID().String(), member.MemberID().String()); err != nil {
 		return err
 	}
-	s.serve(logger)
+	s.serve()
 	s.direct = newDirect(member)
 	if err := s.connect(); err != nil {
 		return err
 	}
-	s.keepQuota(ctx, cfg.quota())
-	logger.Info("Started embedded etcd", "dir", cfg.Dir, "new", known == nil, "revision", member.KV().Rev(), "duration", time.Since(began).Round(time.Millisecond))
+	s.tend(ctx, cfg.quota())
+	s.logger.Info("Started embedded etcd", "dir", cfg.Dir, "new", known == nil, "revision", member.KV().Rev(), "duration", time.Since(began).Round(time.Millisecond))
 	return nil
 }
 
@@ -178,7 +157,7 @@ func (s *Server) waitReady(ctx context.Context) error {
 }
 
 // serve answers clients: the in-memory ones, and etcdctl on the socket.
-func (s *Server) serve(logger klog.Logger) {
+func (s *Server) serve() {
 	// An API server pings its idle connection every 30 s. gRPC by itself allows
 	// a ping every 5 min, and closes the connection on clients that send more.
 	s.rpc = v3rpc.Server(s.etcd.Server, nil, nil, grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{
@@ -186,7 +165,7 @@ func (s *Server) serve(logger klog.Logger) {
 	}))
 	listeners := []net.Listener{s.memory}
 	if socket, err := listenUnix(s.SocketPath()); err != nil {
-		logger.Info("Went without the socket for etcdctl", "path", s.SocketPath(), "err", err)
+		s.logger.Info("Went without the socket for etcdctl", "path", s.SocketPath(), "err", err)
 	} else {
 		listeners = append(listeners, socket)
 	}
@@ -197,6 +176,13 @@ func (s *Server) serve(logger klog.Logger) {
 			}
 		})
 	}
+}
+
+// tend starts what keeps the database in order, until Close.
+func (s *Server) tend(ctx context.Context, quota int64) {
+	ctx, s.stop = context.WithCancel(klog.NewContext(context.WithoutCancel(ctx), s.logger))
+	s.serving.Go(func() { s.keepQuota(ctx, quota) })
+	s.serving.Go(func() { s.keepCompact(ctx) })
 }
 
 // Dir is the data directory.
@@ -263,37 +249,6 @@ func (s *Server) Close() (err error) {
 		err = s.dir.close()
 	})
 	return err
-}
-
-func (c Config) quota() int64 {
-	if c.QuotaBytes > 0 {
-		return c.QuotaBytes
-	}
-	return DefaultQuotaBytes
-}
-
-func embedConfig(cfg Config, logger func(*embed.Config) error) *embed.Config {
-	out := embed.NewConfig()
-	out.Name = memberName
-	out.Dir = cfg.Dir
-	out.ZapLoggerBuilder = logger
-	out.QuotaBackendBytes = cfg.quota()
-	out.UnsafeNoFsync = cfg.UnsafeNoFsync
-	out.WarningUnaryRequestDuration = embed.DefaultWarningUnaryRequestDuration // zero warns of every request
-	out.BootstrapDefragThresholdMegabytes = defragThresholdMegabytes
-	// Compaction is the API server's: it knows how old a revision its clients
-	// may still ask for.
-	out.AutoCompactionRetention = "0"
-	// A single member needs no listeners; it must only have peer addresses on
-	// record, and they must stay the same for the life of the data.
-	peer := url.URL{Scheme: "http", Host: "localhost:2380"}
-	out.ListenPeerUrls, out.ListenClientUrls = nil, nil
-	out.AdvertisePeerUrls = []url.URL{peer}
-	out.AdvertiseClientUrls = []url.URL{{Scheme: "http", Host: "localhost:2379"}}
-	out.InitialCluster = memberName + "=" + peer.String()
-	// Makes the identity of a new member unique; later starts have it on disk.
-	out.InitialClusterToken = string(uuid.NewUUID())
-	return out
 }
 
 // explain turns errors that an operator can do something about into advice.
