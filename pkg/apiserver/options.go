@@ -63,6 +63,9 @@ func NewStandaloneOptions(storage *StorageOptions) *Options {
 	return o
 }
 
+// standalone says whether there is no kube-apiserver in front.
+func (o *Options) standalone() bool { return o.Recommended.CoreAPI == nil }
+
 // behaveAsKubernetes makes features follow the Kubernetes release that the
 // libraries are of. Left alone they would follow the version of this program,
 // where they are all still to be invented.
@@ -85,7 +88,12 @@ func (o *Options) AddFlags(fss *cliflag.NamedFlagSets) {
 	o.Recommended.Authorization.AddFlags(fss.FlagSet("Authorization"))
 	o.Recommended.Admission.AddFlags(fss.FlagSet("Admission"))
 	o.Recommended.Audit.AddFlags(fss.FlagSet("Auditing"))
-	o.Recommended.Features.AddFlags(fss.FlagSet("Features"))
+	if o.standalone() {
+		fss.FlagSet("Features").BoolVar(&o.Recommended.Features.EnableProfiling, "profiling", o.Recommended.Features.EnableProfiling,
+			"Serve profiles at /debug/pprof/ to those who may get them.")
+	} else {
+		o.Recommended.Features.AddFlags(fss.FlagSet("Features"))
+	}
 	o.Recommended.CoreAPI.AddFlags(fss.FlagSet("Kubernetes API"))
 	o.Recommended.Traces.AddFlags(fss.FlagSet("Traces"))
 	o.Run.AddUniversalFlags(fss.FlagSet("Generic"))

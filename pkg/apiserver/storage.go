@@ -19,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
+	"k8s.io/apiserver/pkg/registry/generic"
 	genericapiserver "k8s.io/apiserver/pkg/server"
 	"k8s.io/apiserver/pkg/server/egressselector"
 	genericoptions "k8s.io/apiserver/pkg/server/options"
@@ -37,6 +38,8 @@ type StorageOptions struct {
 	DataDir string
 	// Quota bounds the database of an embedded etcd.
 	Quota resource.QuantityValue
+	// EmbeddedOnly leaves no choice of an external etcd.
+	EmbeddedOnly bool
 	// UnsafeNoFsync gives up durability for speed. It has no flag.
 	UnsafeNoFsync bool
 }
@@ -52,12 +55,21 @@ func NewStorageOptions(prefix, dataDir string) *StorageOptions {
 
 // AddFlags adds the flags of the options.
 func (o *StorageOptions) AddFlags(fs *pflag.FlagSet) {
-	o.Etcd.AddFlags(fs)
-	fs.Lookup("etcd-servers").Usage += " Leave it empty to run an etcd inside this process."
+	notUsed := ""
+	if o.EmbeddedOnly {
+		fs.BoolVar(&o.Etcd.EnableWatchCache, "watch-cache", o.Etcd.EnableWatchCache,
+			"Keep the objects that many clients watch in memory. Without it the server needs less memory and more of the processor.")
+		fs.StringVar(&o.Etcd.EncryptionProviderConfigFilepath, "encryption-provider-config", o.Etcd.EncryptionProviderConfigFilepath,
+			"File that says how Secrets are encrypted in etcd, as for a kube-apiserver. For machines that may be stolen; keep the key elsewhere.")
+	} else {
+		o.Etcd.AddFlags(fs)
+		fs.Lookup("etcd-servers").Usage += " Leave it empty to run an etcd inside this process."
+		notUsed = " Not used with --etcd-servers."
+	}
 	fs.StringVar(&o.DataDir, "etcd-data-dir", o.DataDir,
-		"Directory in which an embedded etcd keeps its data. It must be on a local disk and belong to this process alone. Not used with --etcd-servers.")
+		"Directory in which an embedded etcd keeps its data. It must be on a local disk and belong to this process alone."+notUsed)
 	fs.Var(&o.Quota, "etcd-quota-backend-bytes",
-		"Largest size of the database of an embedded etcd, such as 512Mi. Writes beyond it are refused. Raise it when the metric apiserver_storage_size_bytes comes near. Not used with --etcd-servers.")
+		"Largest size of the database of an embedded etcd, such as 512Mi. Writes beyond it are refused. Raise it when the metric apiserver_storage_size_bytes comes near."+notUsed)
 }
 
 // Validate returns what is wrong with the options.
@@ -184,19 +196,29 @@ func (s *Storage) Failed() <-chan struct{} {
 // beside it that keep their objects there too.
 func (c *Config) Etcd() genericoptions.EtcdOptions { return c.storage.options }
 
-// applyTo makes the storage the one of a server.
-func (s *Storage) applyTo(config *genericapiserver.Config, api API) error {
+// Objects returns where objects are, for who reads and writes them without serving
+// them. None are kept in memory.
+func (s *Storage) Objects(api API) generic.RESTOptionsGetter {
+	factory := s.factory(s.options.StorageConfig, api)
+	return Uncached(s.wrap(&genericoptions.StorageFactoryRestOptionsFactory{Options: s.options, StorageFactory: factory}))
+}
+
+func (s *Storage) factory(config storagebackend.Config, api API) *serverstorage.DefaultStorageFactory {
 	resources := serverstorage.NewResourceConfig()
 	resources.EnableVersions(api.Scheme.PrioritizedVersionsAllGroups()...)
-
-	storageConfig := s.options.StorageConfig
-	storageConfig.StorageObjectCountTracker = config.StorageObjectCountTracker
-	factory := serverstorage.NewDefaultStorageFactory(storageConfig, s.options.DefaultStorageMediaType,
+	factory := serverstorage.NewDefaultStorageFactory(config, s.options.DefaultStorageMediaType,
 		api.Codecs, serverstorage.NewDefaultResourceEncodingConfig(api.Scheme), resources, api.Keys)
 	for _, group := range api.WithoutProtobuf {
 		factory.SetSerializer(schema.GroupResource{Group: group, Resource: serverstorage.AllResources}, runtime.ContentTypeJSON, nil)
 	}
-	if err := s.options.ApplyWithStorageFactoryTo(factory, config); err != nil {
+	return factory
+}
+
+// applyTo makes the storage the one of a server.
+func (s *Storage) applyTo(config *genericapiserver.Config, api API) error {
+	storageConfig := s.options.StorageConfig
+	storageConfig.StorageObjectCountTracker = config.StorageObjectCountTracker
+	if err := s.options.ApplyWithStorageFactoryTo(s.factory(storageConfig, api), config); err != nil {
 		return fmt.Errorf("configuring storage: %w", err)
 	}
 	config.RESTOptionsGetter = s.wrap(config.RESTOptionsGetter)

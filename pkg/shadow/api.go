@@ -46,3 +46,10 @@ func definitions(ref common.ReferenceCallback) map[string]common.OpenAPIDefiniti
 	maps.Copy(all, openapi.GetOpenAPIDefinitions(ref))
 	return all
 }
+
+// OpenResources opens the stores of Kubernetes' own resources while no server runs.
+// The caller destroys them.
+func OpenResources(storage *apiserver.Storage) (*resources.Resources, error) {
+	api := NewAPI()
+	return resources.New(resources.Config{Scheme: api.Scheme, Codecs: api.Codecs, Storage: storage.Objects(api)})
+}

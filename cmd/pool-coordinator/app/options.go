@@ -62,6 +62,7 @@ type Options struct {
 // NewOptions returns the defaults.
 func NewOptions() *Options {
 	storage := apiserver.NewStorageOptions(etcdPrefix, "")
+	storage.EmbeddedOnly = true
 	storage.Etcd.DefaultStorageMediaType = runtime.ContentTypeProtobuf
 	storage.Quota.Quantity = *resource.NewQuantity(quotaBytes, resource.BinarySI)
 	o := &Options{
@@ -134,14 +135,19 @@ func (o *Options) Complete() error {
 	if o.PoolIssuer == "" && o.Pool != "" {
 		o.PoolIssuer = "https://pool-coordinator." + o.Pool + ".steppe.io"
 	}
-	if o.Server.Storage.DataDir == "" && o.DataDir != "" {
-		o.Server.Storage.DataDir = filepath.Join(o.DataDir, "etcd")
-	}
+	o.completeStorage()
 	if audit := o.Server.Recommended.Audit; audit.LogOptions.Path == "" && o.DataDir != "" {
 		audit.LogOptions.Path = filepath.Join(o.DataDir, "audit", "audit.log")
 	}
 	o.Kubelet.ServerPorts = []int{o.Server.Recommended.SecureServing.BindPort}
 	return o.Server.Complete()
+}
+
+// completeStorage says where etcd's data is.
+func (o *Options) completeStorage() {
+	if o.Server.Storage.DataDir == "" && o.DataDir != "" {
+		o.Server.Storage.DataDir = filepath.Join(o.DataDir, "etcd")
+	}
 }
 
 // Validate returns all that is wrong with the options.
@@ -163,9 +169,6 @@ func (o *Options) Validate() error {
 	}
 	if (o.FrontProxyCAFile == "") != (len(o.FrontProxyNames) == 0) {
 		errs = append(errs, errors.New("--requestheader-client-ca-file and --requestheader-allowed-names must be given together"))
-	}
-	if !o.Server.Storage.Embedded() {
-		errs = append(errs, errors.New("--etcd-servers may not be given: a pool's etcd is inside its coordinators"))
 	}
 	if least := time.Minute; o.EventTTL < least {
 		errs = append(errs, fmt.Errorf("--event-ttl must be %s or more, not %s", least, o.EventTTL))

@@ -54,6 +54,7 @@ Objects are kept in an etcd inside the process, in --data-dir.`,
 		},
 	}
 	cmd.SetContext(ctx)
+	cmd.AddCommand(newLoadCommand())
 
 	var fss cliflag.NamedFlagSets
 	o.AddFlags(&fss)
@@ -62,9 +63,14 @@ Objects are kept in an etcd inside the process, in --data-dir.`,
 	for _, fs := range fss.FlagSets {
 		cmd.Flags().AddFlagSet(fs)
 	}
+	setHelp(cmd, fss)
+	return cmd
+}
+
+// setHelp shows flags by topic.
+func setHelp(cmd *cobra.Command, fss cliflag.NamedFlagSets) {
 	columns, _, _ := term.TerminalSize(cmd.OutOrStdout())
 	cliflag.SetUsageAndHelpFunc(cmd, fss, columns)
-	return cmd
 }
 
 // Run serves until ctx is done, or until the storage is lost. The order of the

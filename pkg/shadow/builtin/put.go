@@ -57,6 +57,19 @@ func (r *Resources) Put(ctx context.Context, obj runtime.Object) error {
 	return nil
 }
 
+// Decode reads an object in JSON or YAML as it is, without defaults.
+func (r *Resources) Decode(data []byte) (runtime.Object, error) {
+	obj, _, err := r.config.Codecs.UniversalDeserializer().Decode(data, nil, nil)
+	return obj, err
+}
+
+// Destroy ends the stores, where no server does.
+func (r *Resources) Destroy() {
+	for _, store := range r.stores {
+		store.Destroy()
+	}
+}
+
 // storeOf returns the store of an object's resource.
 func (r *Resources) storeOf(obj runtime.Object) (*Store, error) {
 	kinds, _, err := r.config.Scheme.ObjectKinds(obj)
