@@ -137,7 +137,7 @@ func TestGraphAgreesWithTheObjects(t *testing.T) {
 	g := newGraph()
 	alive := map[string]*corev1.Pod{}
 	bound := map[string]*corev1.PersistentVolume{}
-	for range 20_000 {
+	for range 5_000 {
 		switch random.IntN(4) {
 		case 0, 1:
 			node := pick("node")

@@ -45,7 +45,7 @@ func referencesOf(pod *corev1.Pod) []object {
 			found = append(found, object{k, pod.Namespace, name})
 		}
 	}
-	add(serviceAccount, cmp.Or(pod.Spec.ServiceAccountName, pod.Spec.DeprecatedServiceAccount))
+	add(serviceAccount, pod.Spec.ServiceAccountName)
 	for k, name := range specReferences(&pod.Spec) {
 		add(k, name)
 	}

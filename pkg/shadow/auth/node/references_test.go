@@ -121,7 +121,11 @@ func TestVolumeSecrets(t *testing.T) {
 		{"scaleio", "the claim's namespace", corev1.PersistentVolumeSource{ScaleIO: &corev1.ScaleIOPersistentVolumeSource{SecretRef: ref}}, []object{{secret, "blue", "s"}}},
 		{"iscsi", "the claim's namespace", corev1.PersistentVolumeSource{ISCSI: &corev1.ISCSIPersistentVolumeSource{SecretRef: ref}}, []object{{secret, "blue", "s"}}},
 		{"cinder", "only its own namespace", corev1.PersistentVolumeSource{Cinder: &corev1.CinderPersistentVolumeSource{SecretRef: elsewhere}}, []object{{secret, "red", "s"}}},
-		{"storageos", "only its own namespace", corev1.PersistentVolumeSource{StorageOS: &corev1.StorageOSPersistentVolumeSource{SecretRef: &corev1.ObjectReference{Namespace: "red", Name: "s"}}}, []object{{secret, "red", "s"}}},
+		{
+			"storageos", "only its own namespace", corev1.PersistentVolumeSource{StorageOS: &corev1.StorageOSPersistentVolumeSource{
+				SecretRef: &corev1.ObjectReference{Namespace: "red", Name: "s"},
+			}}, []object{{secret, "red", "s"}},
+		},
 		{
 			"csi", "not the controller's", corev1.PersistentVolumeSource{CSI: &corev1.CSIPersistentVolumeSource{
 				NodePublishSecretRef: elsewhere, NodeStageSecretRef: elsewhere, ControllerPublishSecretRef: &corev1.SecretReference{Namespace: "red", Name: "t"},

@@ -36,7 +36,7 @@ func checkNode(node string, a admission.Attributes) error {
 		if !ok {
 			return unexpectedType(a.GetObject())
 		}
-		if created.Spec.ConfigSource != nil {
+		if created.Spec.ConfigSource != nil { //nolint:staticcheck // deprecated, but it can still be sent
 			return fmt.Errorf("node %q may not set spec.configSource", node)
 		}
 		return checkLabels(node, created.Labels, nil)
@@ -59,7 +59,7 @@ func checkNodeUpdate(node string, updated, old *corev1.Node) error {
 	equal := equality.Semantic.DeepEqual
 	switch {
 	// Old kubelets drop the field.
-	case updated.Spec.ConfigSource != nil && !equal(updated.Spec.ConfigSource, old.Spec.ConfigSource):
+	case updated.Spec.ConfigSource != nil && !equal(updated.Spec.ConfigSource, old.Spec.ConfigSource): //nolint:staticcheck // deprecated, but it can still be sent
 		return fmt.Errorf("node %q may not change spec.configSource", node)
 	case !equal(updated.Spec.Taints, old.Spec.Taints):
 		return fmt.Errorf("node %q may not change its taints", node)

@@ -6,14 +6,12 @@ package rbac
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apiserver/pkg/authentication/user"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
@@ -117,10 +115,19 @@ func TestAuthorize(t *testing.T) {
 		{"user by a RoleBinding to a Role", who("bob"), "blue", yes, `RBAC: allowed by RoleBinding "by-role/blue" of Role "reader" to User "bob"`},
 		{"the same user in no namespace", who("bob"), "", no, ""},
 		{"a role of the same name in another namespace", who("bob"), "red", no, `RBAC: role.rbac.authorization.k8s.io "reader" not found`},
-		{"service account by the namespace of the RoleBinding", who("system:serviceaccount:blue:local"), "blue", yes, `RBAC: allowed by RoleBinding "by-role/blue" of Role "reader" to ServiceAccount "local/blue"`},
-		{"group by a RoleBinding to a ClusterRole", who("eve", "blues"), "blue", yes, `RBAC: allowed by RoleBinding "by-clusterrole/blue" of ClusterRole "reader" to Group "blues"`},
+		{
+			"service account by the namespace of the RoleBinding", who("system:serviceaccount:blue:local"), "blue", yes,
+			`RBAC: allowed by RoleBinding "by-role/blue" of Role "reader" to ServiceAccount "local/blue"`,
+		},
+		{
+			"group by a RoleBinding to a ClusterRole", who("eve", "blues"), "blue", yes,
+			`RBAC: allowed by RoleBinding "by-clusterrole/blue" of ClusterRole "reader" to Group "blues"`,
+		},
 		{"the same group elsewhere", who("eve", "blues"), "red", no, ""},
-		{"service account of another namespace by a RoleBinding", who("system:serviceaccount:red:visitor"), "blue", yes, `RBAC: allowed by RoleBinding "by-clusterrole/blue" of ClusterRole "reader" to ServiceAccount "visitor/red"`},
+		{
+			"service account of another namespace by a RoleBinding", who("system:serviceaccount:red:visitor"), "blue", yes,
+			`RBAC: allowed by RoleBinding "by-clusterrole/blue" of ClusterRole "reader" to ServiceAccount "visitor/red"`,
+		},
 		{"user with the name of a group", who("readers"), "red", no, ""},
 		{"group with the name of a user", who("eve", "ann"), "red", no, ""},
 		{"binding to a missing role alone", who("dan"), "red", no, `RBAC: clusterrole.rbac.authorization.k8s.io "missing" not found`},
@@ -238,17 +245,4 @@ func TestNewSourceOfAStoppedInformer(t *testing.T) {
 	if _, err := NewSource(factory.Rbac().V1()); err == nil {
 		t.Error("got a source that follows nothing")
 	}
-}
-
-// A synthetic site: as many bindings as kube-apiserver makes at first, and 50 of
-// people, the last of which counts.
-func manyBindings() []runtime.Object {
-	objects := []runtime.Object{clusterRole("reader", mayDo("get", "pods"))}
-	for i := range 60 {
-		objects = append(objects, bindCluster(fmt.Sprint("system-", i), "reader", accountSubject("kube-system", fmt.Sprint("controller-", i))))
-	}
-	for i := range 50 {
-		objects = append(objects, bind("blue", fmt.Sprint("people-", i), "ClusterRole", "reader", userSubject(fmt.Sprint("user-", i)), groupSubject(fmt.Sprint("group-", i))))
-	}
-	return objects
 }

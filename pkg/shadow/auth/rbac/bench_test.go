@@ -5,10 +5,12 @@ package rbac
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"testing"
 
 	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apiserver/pkg/authentication/serviceaccount"
 	"k8s.io/apiserver/pkg/authentication/user"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
@@ -78,4 +80,16 @@ func scan(a *Authorizer, request authorizer.AttributesRecord) authorizer.Decisio
 		}
 	}
 	return authorizer.DecisionNoOpinion
+}
+
+// manyBindings are as many as kube-apiserver makes at first, and 50 for people.
+func manyBindings() []runtime.Object {
+	objects := []runtime.Object{clusterRole("reader", mayDo("get", "pods"))}
+	for i := range 60 {
+		objects = append(objects, bindCluster(fmt.Sprint("system-", i), "reader", accountSubject("kube-system", fmt.Sprint("controller-", i))))
+	}
+	for i := range 50 {
+		objects = append(objects, bind("blue", fmt.Sprint("people-", i), "ClusterRole", "reader", userSubject(fmt.Sprint("user-", i)), groupSubject(fmt.Sprint("group-", i))))
+	}
+	return objects
 }

@@ -177,7 +177,7 @@ func (g *EscalationGuard) mayEscalate(ctx context.Context, u user.Info) bool {
 
 // mayBind tells whether a user may bind a role to others in a namespace.
 func (g *EscalationGuard) mayBind(ctx context.Context, u user.Info, ref rbacv1.RoleRef, namespace string) bool {
-	resource := ""
+	var resource string
 	switch ref.Kind {
 	case "Role":
 		resource = roles.Resource
