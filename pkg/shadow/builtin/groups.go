@@ -37,7 +37,7 @@ var policiesRows = []Resource{
 }
 
 var appsRows = []Resource{
-	{Kind: appsv1.SchemeGroupVersion.WithKind("Deployment"), Name: "deployments", Singular: "deployment", Columns: table.Deployments, ShortNames: []string{"deploy"}, Categories: all, Status: true, Generation: true, Hooks: deploymentHooks},
+	{Kind: appsv1.SchemeGroupVersion.WithKind("Deployment"), Name: "deployments", Singular: "deployment", Columns: table.Deployments, ShortNames: []string{"deploy"}, Categories: all, Status: true, Generation: true, StatusResets: []string{"spec", "metadata.labels"}, Hooks: deploymentHooks},
 	{Kind: appsv1.SchemeGroupVersion.WithKind("ReplicaSet"), Name: "replicasets", Singular: "replicaset", Columns: table.ReplicaSets, ShortNames: []string{"rs"}, Categories: all, Status: true, Generation: true,
 		Fields: []Field{by("status.replicas", func(rs *appsv1.ReplicaSet) int32 { return rs.Status.Replicas })}},
 	{Kind: appsv1.SchemeGroupVersion.WithKind("StatefulSet"), Name: "statefulsets", Singular: "statefulset", Columns: table.StatefulSets, ShortNames: []string{"sts"}, Categories: all, Status: true, Generation: true},

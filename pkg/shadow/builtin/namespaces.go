@@ -117,7 +117,7 @@ func (r namespaces) Delete(ctx context.Context, name string, validate rest.Valid
 func metPreconditions(n *corev1.Namespace, required *metav1.Preconditions) error {
 	conflict := func(what string, asked, is any) error {
 		return apierrors.NewConflict(corev1.Resource("namespaces"), n.Name,
-			fmt.Errorf("precondition failed: %s in precondition: %v, %s in object meta: %v", what, asked, what, is))
+			fmt.Errorf("Precondition failed: %s in precondition: %v, %s in object meta: %v", what, asked, what, is)) //nolint:staticcheck // the words of the API
 	}
 	if *required.UID != n.UID {
 		return conflict("UID", *required.UID, n.UID)

@@ -191,7 +191,7 @@ func (u scaleUpdate) UpdatedObject(ctx context.Context, old runtime.Object) (run
 	}
 	if scale.UID != "" && scale.UID != m.GetUID() {
 		return nil, apierrors.NewConflict(resource, u.name,
-			fmt.Errorf("precondition failed: UID in precondition: %v, UID in object meta: %v", scale.UID, m.GetUID()))
+			fmt.Errorf("Precondition failed: UID in precondition: %v, UID in object meta: %v", scale.UID, m.GetUID())) //nolint:staticcheck // the words of the API
 	}
 	*scaledParts(obj).wanted = &scale.Spec.Replicas
 	m.SetResourceVersion(scale.ResourceVersion)
