@@ -32,11 +32,11 @@ func (proxying) ConnectMethods() []string {
 
 // serve passes requests on to path at the end of a route.
 func (proxying) serve(to *route, path string, responder rest.Responder) http.Handler {
-	handler := withoutIdentity(to.proxy(to.url(utilnet.JoinPreservingTrailingSlash("", path), nil), responder))
+	handler := to.serve(to.proxy(to.url(utilnet.JoinPreservingTrailingSlash("", path), nil), responder))
 	if to.kubelet {
 		handler = withoutCookies(handler)
 	}
-	return handler
+	return withoutIdentity(handler)
 }
 
 // NodeProxyREST serves nodes/proxy.

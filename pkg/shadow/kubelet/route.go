@@ -15,7 +15,7 @@ import (
 	"net/url"
 	"os"
 	"slices"
-	"sync/atomic"
+	"sync"
 	"syscall"
 	"time"
 
@@ -46,8 +46,11 @@ type route struct {
 	// answerWithin bounds the wait for an answer. 0 means no bound.
 	answerWithin time.Duration
 
+	mu sync.Mutex // guards the fields below
 	// failure is why connecting failed. Proxies keep no more of it than the text.
-	failure atomic.Pointer[apierrors.StatusError]
+	failure *apierrors.StatusError
+	// made are the connections made, for close.
+	made []*connection
 }
 
 func (r *route) address() string { return net.JoinHostPort(r.host, r.port) }
@@ -62,11 +65,13 @@ func (r *route) transport() *http.Transport {
 	return &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			conn, err := r.dial(ctx)
+			r.mu.Lock()
+			defer r.mu.Unlock()
 			if err != nil {
-				status := r.dialStatus(err)
-				r.failure.Store(status)
-				return nil, status
+				r.failure = r.dialStatus(err)
+				return nil, r.failure
 			}
+			r.made = append(r.made, conn)
 			return conn, nil
 		},
 		DisableKeepAlives:  true, // the next request may find another certificate or address
@@ -74,7 +79,7 @@ func (r *route) transport() *http.Transport {
 	}
 }
 
-func (r *route) dial(ctx context.Context) (net.Conn, error) {
+func (r *route) dial(ctx context.Context) (*connection, error) {
 	place, err := r.connector.connections.reserve()
 	if err != nil {
 		return nil, err
@@ -102,6 +107,27 @@ func (r *route) dial(ctx context.Context) (net.Conn, error) {
 		return nil, err
 	}
 	return place, nil
+}
+
+// close closes what is still open of the connections made.
+func (r *route) close() {
+	r.mu.Lock()
+	made := r.made
+	r.made = nil
+	r.mu.Unlock()
+	for _, conn := range made {
+		conn.Close()
+	}
+}
+
+// serve returns a handler that serves one request with another one, and then
+// closes what that has left open: a translator of streams forgets the connection if
+// the kubelet will not upgrade it.
+func (r *route) serve(handler http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		defer r.close()
+		handler.ServeHTTP(w, req)
+	})
 }
 
 // check is asked about each resolved address before anything is sent to it.
@@ -134,7 +160,10 @@ func (r *route) dialStatus(err error) *apierrors.StatusError {
 
 // status makes an answer of whatever failed on the way.
 func (r *route) status(err error) error {
-	if failure := r.failure.Load(); failure != nil {
+	r.mu.Lock()
+	failure := r.failure
+	r.mu.Unlock()
+	if failure != nil {
 		return failure
 	}
 	var status *apierrors.StatusError

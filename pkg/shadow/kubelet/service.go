@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -87,16 +88,15 @@ func (r *ServiceProxyREST) Connect(ctx context.Context, id string, options runti
 
 // portName returns the name of the port that a number stands for.
 func portName(service *corev1.Service, port string) (string, error) {
-	number, err := strconv.ParseInt(port, 10, 64)
-	if err != nil {
-		return port, nil
+	if port == "" || strings.Trim(port, "0123456789") != "" {
+		return port, nil // names have letters
 	}
 	for _, declared := range service.Spec.Ports {
-		if int64(declared.Port) == number {
+		if strconv.Itoa(int(declared.Port)) == port {
 			return declared.Name, nil
 		}
 	}
-	return "", apierrors.NewServiceUnavailable(fmt.Sprintf("no service port %d found for service %q", number, service.Name))
+	return "", apierrors.NewServiceUnavailable(fmt.Sprintf("no service port %s found for service %q", port, service.Name))
 }
 
 // candidate is where a pod may be listening.

@@ -93,7 +93,7 @@ func (s streaming) connect(ctx context.Context, endpoint, name string, command r
 			}),
 			wsstream.IsWebSocketRequestWithStreamCloseProtocol)
 	}
-	return withoutIdentity(withoutCookies(handler)), nil
+	return withoutIdentity(withoutCookies(kubelet.route.serve(handler))), nil
 }
 
 // ExecREST serves pods/exec.
@@ -192,5 +192,5 @@ func (r *PortForwardREST) Connect(ctx context.Context, name string, options runt
 	if !kubelet.webSockets {
 		handler = translator.NewTranslatingHandler(handler, translator.NewTunnelingHandler(handler), wsstream.IsWebSocketRequestWithTunnelingProtocol)
 	}
-	return withoutIdentity(withoutCookies(handler)), nil
+	return withoutIdentity(withoutCookies(kubelet.route.serve(handler))), nil
 }
