@@ -62,6 +62,7 @@ var coreRows = []Resource{
 			by("spec.type", func(s *corev1.Service) corev1.ServiceType { return s.Spec.Type }),
 		},
 		ReturnsDeleted: true,
+		Hooks:          serviceHooks,
 	},
 	{
 		Kind: corev1.SchemeGroupVersion.WithKind("Endpoints"), Name: "endpoints", Singular: "endpoints", ShortNames: []string{"ep"}, Key: "services/endpoints",

@@ -8,13 +8,17 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"slices"
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
+	utilnet "k8s.io/apimachinery/pkg/util/net"
 	k8sadmission "k8s.io/apiserver/pkg/admission"
 	"k8s.io/apiserver/pkg/authentication/authenticator"
 	"k8s.io/apiserver/pkg/authentication/user"
@@ -26,6 +30,7 @@ import (
 	"github.com/steppe-io/steppe/pkg/apiserver"
 	"github.com/steppe-io/steppe/pkg/shadow/admission"
 	"github.com/steppe-io/steppe/pkg/shadow/builtin"
+	"github.com/steppe-io/steppe/pkg/shadow/clusterip"
 	"github.com/steppe-io/steppe/pkg/shadow/defaulting"
 	"github.com/steppe-io/steppe/pkg/shadow/scheme"
 	"github.com/steppe-io/steppe/test/testcluster"
@@ -41,7 +46,7 @@ var caller = &user.DefaultInfo{Name: "kubernetes-admin", Groups: []string{user.S
 }}
 
 // newServer serves the table out of an etcd of its own, to whoever asks.
-func newServer(t *testing.T, change func(*builtin.Config)) *rest.Config {
+func newServer(t *testing.T, change func(*builtin.Config)) (*rest.Config, *builtin.Resources) {
 	t.Helper()
 	types := apiserver.NewScheme(scheme.AddBuiltin)
 	must(t, defaulting.AddToScheme(types))
@@ -84,6 +89,15 @@ func newServer(t *testing.T, change func(*builtin.Config)) *rest.Config {
 	}
 	resources, err := builtin.New(resourcesConfig)
 	must(t, err)
+	allocator, err := clusterip.New(clusterip.Config{
+		Ranges:    []netip.Prefix{netip.MustParsePrefix("10.96.0.0/16")}, // the kube-apiserver's
+		NodePorts: utilnet.PortRange{Base: 30000, Size: 2768},
+		Services:  resources.Store(corev1.Resource("services")),
+		Addresses: resources.Store(networkingv1.Resource("ipaddresses")),
+		Etcd:      storage.Client(), Prefix: "/nodeports",
+	})
+	must(t, err)
+	resources.Allocate(allocator)
 	config.Generic.AdmissionControl = plugins(t, resources, config.Generic.Authorization.Authorizer)
 	config.API.Groups = resources.Groups()
 	server, err := config.New("test")
@@ -100,7 +114,7 @@ func newServer(t *testing.T, change func(*builtin.Config)) *rest.Config {
 		TLSClientConfig: rest.TLSClientConfig{Insecure: true},
 		ContentConfig:   rest.ContentConfig{ContentType: runtime.ContentTypeJSON},
 		QPS:             -1,
-	}
+	}, resources
 }
 
 func must(t *testing.T, err error) {

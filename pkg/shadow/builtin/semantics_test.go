@@ -112,6 +112,21 @@ var transcripts = map[string][]step{
 		create("a policy of admission", "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies", `{metadata: {name: v}, spec: {matchConstraints: {resourceRules: [{apiGroups: [x.example.com], apiVersions: [v1], operations: [CREATE], resources: [x]}]}, validations: [{expression: "true"}]}, status: {observedGeneration: 5}}`),
 		merge("whose status is the status", "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies/v/status", `{metadata: {labels: {a: b}}, status: {observedGeneration: 1}}`),
 	},
+	"services": {
+		create("given an address", services, `{metadata: {name: a}, spec: {selector: {a: b}, ports: [{port: 80}]}, status: {loadBalancer: {ingress: [{ip: 192.0.2.1}]}}}`),
+		merge("and a port", services+"/a", `{spec: {type: NodePort}}`),
+		merge("which goes with the type", services+"/a", `{spec: {type: ClusterIP}}`),
+		merge("balanced", services+"/a", `{spec: {type: LoadBalancer, externalTrafficPolicy: Local}}`),
+		merge("with a status", services+"/a/status", `{metadata: {labels: {a: b}}, spec: {type: ClusterIP}, status: {loadBalancer: {ingress: [{ip: 192.0.2.1, ipMode: VIP}]}}}`),
+		merge("until it is no more", services+"/a", `{spec: {type: ClusterIP}}`),
+		merge("elsewhere", services+"/a", `{spec: {type: ExternalName, externalName: example.com}}`),
+		put("put as it was", services+"/a", `{metadata: {name: a}, spec: {selector: {a: b}, ports: [{port: 80}]}}`),
+		create("without an address", services, `{metadata: {name: b}, spec: {clusterIP: None, ports: [{port: 80}]}}`),
+		put("put where there is none", services+"/c", `{metadata: {name: c}, spec: {ports: [{port: 80}]}}`),
+		remove("gone", services+"/a", ``),
+		create("refused", services, `{metadata: {name: d}, spec: {ports: [{port: 0}]}}`),
+		step{why: "all of them", method: "DELETE", path: services + "?labelSelector=none"},
+	},
 	"volumes": {
 		create("a volume is pending since now", "/api/v1/persistentvolumes", `{metadata: {name: v, finalizers: [kubernetes.io/pv-protection]}, spec: {capacity: {storage: 1Gi}, accessModes: [ReadWriteOnce], hostPath: {path: /tmp/v}}, status: {phase: Bound}}`),
 		merge("a phase has a time", "/api/v1/persistentvolumes/v/status", `{status: {phase: Available}}`),
@@ -139,6 +154,8 @@ var transcripts = map[string][]step{
 }
 
 const (
+	services = "/api/v1/namespaces/default/services"
+
 	template    = `template: {metadata: {labels: {a: b}}, spec: {containers: [{name: c, image: example.com/i}]}}`
 	jobTemplate = `template: {spec: {restartPolicy: Never, containers: [{name: c, image: example.com/i}]}}`
 	selector    = `selector: {matchLabels: {a: b}}`
