@@ -9,6 +9,8 @@ import (
 	"net/http"
 
 	genericapiserver "k8s.io/apiserver/pkg/server"
+
+	"github.com/steppe-io/steppe/pkg/openapi"
 )
 
 // Config is a server that is about to be built. Generic may still be changed.
@@ -17,6 +19,9 @@ type Config struct {
 	API     API
 	// Delegate answers for paths that the API has not. Nil answers 404.
 	Delegate genericapiserver.DelegationTarget
+	// Describe returns what the delegate has to say in OpenAPI documents. Nil
+	// means nothing.
+	Describe func() openapi.More
 
 	storage *Storage
 }
@@ -37,6 +42,7 @@ func (c *Config) New(name string) (*Server, error) {
 	if delegate == nil {
 		delegate = genericapiserver.NewEmptyDelegate()
 	}
+	c.Generic.SkipOpenAPIInstallation = true // see package openapi
 	generic, err := c.Generic.Complete().New(name, delegate)
 	if err != nil {
 		return nil, fmt.Errorf("building API server: %w", err)
@@ -50,6 +56,15 @@ func (c *Config) New(name string) (*Server, error) {
 			return nil, fmt.Errorf("installing API group %q: %w", info.PrioritizedVersions[0].Group, err)
 		}
 	}
+	documents := openapi.New(openapi.Config{
+		V2:       c.Generic.OpenAPIConfig,
+		V3:       c.Generic.OpenAPIV3Config,
+		Services: generic.Handler.GoRestfulContainer.RegisteredWebServices,
+		More:     c.Describe,
+	})
+	documents.Install(generic.Handler.NonGoRestfulMux)
+	// They are made anew for each document.
+	c.Generic.OpenAPIV3Config.Definitions = nil
 	return &Server{Generic: generic}, nil
 }
 

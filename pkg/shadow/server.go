@@ -131,6 +131,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 		return nil, err
 	}
 	config.Delegate = custom.GenericAPIServer
+	config.Describe = custom.Describe
 	config.API.Groups = append(resources.Groups(), ownGroups(config.API, objects)...)
 	server, err := config.New("pool-coordinator")
 	if err != nil {

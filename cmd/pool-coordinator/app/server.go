@@ -10,8 +10,10 @@ import (
 	"fmt"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/spf13/cobra"
+	genericapiserver "k8s.io/apiserver/pkg/server"
 	cliflag "k8s.io/component-base/cli/flag"
 	"k8s.io/component-base/cli/globalflag"
 	"k8s.io/component-base/term"
@@ -77,6 +79,7 @@ func setHelp(cmd *cobra.Command, fss cliflag.NamedFlagSets) {
 // end is: the server drains (see package apiserver), then the storage closes.
 func Run(ctx context.Context, o *Options) (err error) {
 	logger := klog.FromContext(ctx)
+	saveMemory()
 	logger.Info("Starting", "version", version.Get().GitVersion, "pool", o.Pool)
 
 	storage, err := o.Server.Storage.Start(ctx)
@@ -137,5 +140,20 @@ func serve(ctx context.Context, o *Options, storage *apiserver.Storage) error {
 	if err != nil {
 		return err
 	}
+	if err := server.Generic.AddPostStartHook("release-start", func(hook genericapiserver.PostStartHookContext) error {
+		go func() {
+			select {
+			case <-time.After(settling):
+				releaseStart(klog.FromContext(hook))
+			case <-hook.Done():
+			}
+		}()
+		return nil
+	}); err != nil {
+		return err
+	}
 	return server.Run(ctx)
 }
+
+// settling is how long after the start most of it is over.
+const settling = 5 * time.Second

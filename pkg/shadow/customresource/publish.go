@@ -10,25 +10,19 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/emicklei/go-restful/v3"
 	apihelpers "k8s.io/apiextensions-apiserver/pkg/apihelpers"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	extlisters "k8s.io/apiextensions-apiserver/pkg/client/listers/apiextensions/v1"
-	openapicontroller "k8s.io/apiextensions-apiserver/pkg/controller/openapi"
-	openapiv3controller "k8s.io/apiextensions-apiserver/pkg/controller/openapiv3"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/version"
 	genericapiserver "k8s.io/apiserver/pkg/server"
 	"k8s.io/client-go/tools/cache"
-	"k8s.io/kube-openapi/pkg/builder3"
-	"k8s.io/kube-openapi/pkg/common/restfuladapter"
 )
 
-// Publish has definitions and custom resources show in the documents of the pool's
-// server, for as long as that runs. It must be called before the server is
-// prepared to run.
+// Publish has definitions and custom resources show in the discovery of the pool's
+// server. It must be called before the server runs.
 func (s *Server) Publish(root *genericapiserver.GenericAPIServer) error {
 	definitions := s.Informers.Apiextensions().V1().CustomResourceDefinitions()
 	own := ownGroup()
@@ -43,27 +37,7 @@ func (s *Server) Publish(root *genericapiserver.GenericAPIServer) error {
 	if err != nil {
 		return fmt.Errorf("watching definitions of custom resources: %w", err)
 	}
-	return root.AddPostStartHook("publish-custom-resources", func(ctx genericapiserver.PostStartHookContext) error {
-		if v2 := root.OpenAPIVersionedService; v2 != nil {
-			go openapicontroller.NewController(definitions).Run(root.StaticOpenAPISpec, v2, ctx.Done())
-		}
-		v3 := root.OpenAPIV3VersionedService
-		if v3 == nil {
-			return nil
-		}
-		go openapiv3controller.NewController(definitions).Run(v3, ctx.Done())
-		for _, service := range s.GenericAPIServer.Handler.GoRestfulContainer.RegisteredWebServices() {
-			if service.RootPath() != "/apis/"+apiextensionsv1.SchemeGroupVersion.String() {
-				continue
-			}
-			document, err := builder3.BuildOpenAPISpecFromRoutes(restfuladapter.AdaptWebServices([]*restful.WebService{service}), s.openAPI)
-			if err != nil {
-				return fmt.Errorf("describing definitions of custom resources: %w", err)
-			}
-			v3.UpdateGroupVersion("apis/"+apiextensionsv1.SchemeGroupVersion.String(), document)
-		}
-		return nil
-	})
+	return nil
 }
 
 // ownGroup is the group of the definitions themselves.

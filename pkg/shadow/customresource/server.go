@@ -86,5 +86,6 @@ func New(config Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("building server of custom resources: %w", err)
 	}
+	generic.OpenAPIV3Config.Definitions = nil // made anew when they are asked for
 	return &Server{server, generic.OpenAPIV3Config}, nil
 }
