@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"github.com/munnerz/goautoneg"
-	"k8s.io/kube-openapi/pkg/common"
 	"k8s.io/klog/v2"
+	"k8s.io/kube-openapi/pkg/common"
 )
 
 // The paths and media types are those of k8s.io/kube-openapi.

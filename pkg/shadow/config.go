@@ -4,9 +4,11 @@
 package shadow
 
 import (
+	"net/netip"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
+	utilnet "k8s.io/apimachinery/pkg/util/net"
 
 	"github.com/steppe-io/steppe/pkg/apiserver"
 	"github.com/steppe-io/steppe/pkg/shadow/kubelet"
@@ -24,7 +26,7 @@ type Config struct {
 	// Storage is where objects are kept.
 	Storage *apiserver.Storage
 	// Etcd is a client of the same etcd, for what is no object.
-	Etcd clientv3.KV
+	Etcd *clientv3.Client
 
 	// ClientCAFile has the CAs of client certificates: the cluster's.
 	ClientCAFile string
@@ -44,6 +46,12 @@ type Config struct {
 	Audiences []string
 	// PoolIssuer names the pool in the tokens that it issues.
 	PoolIssuer string
+
+	// ServiceRanges are what Services made on site get ClusterIPs from, and
+	// NodePorts their node ports. They must be the pool's alone. Without them such
+	// Services are refused.
+	ServiceRanges []netip.Prefix
+	NodePorts     utilnet.PortRange
 
 	// Kubelet says how kubelets are reached, for logs, exec and the like.
 	Kubelet kubelet.Config

@@ -22,6 +22,7 @@ import (
 	genericapirequest "k8s.io/apiserver/pkg/endpoints/request"
 
 	"github.com/steppe-io/steppe/apis/apps"
+	"github.com/steppe-io/steppe/pkg/shadow/admission"
 	"github.com/steppe-io/steppe/pkg/shadow/auth/node"
 	"github.com/steppe-io/steppe/pkg/shadow/auth/serviceaccount"
 	"github.com/steppe-io/steppe/pkg/shadow/builtin"
@@ -57,6 +58,11 @@ func clusterReader[T runtime.Object](o objects, resource schema.GroupResource, v
 	return func(ctx context.Context, name string) (T, error) {
 		return read[T](ctx, o, resource, metav1.NamespaceNone, name, version)
 	}
+}
+
+// store is what admission reads.
+func (o objects) store(resource schema.GroupResource) admission.Store {
+	return o.resources.Store(resource)
 }
 
 // accounts is what tokens are about.

@@ -12,6 +12,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/apiserver/pkg/authentication/user"
+	"k8s.io/apiserver/pkg/authorization/authorizer"
+	"k8s.io/apiserver/pkg/authorization/authorizerfactory"
+	"k8s.io/apiserver/pkg/authorization/path"
+	"k8s.io/apiserver/pkg/authorization/union"
 	genericapiserver "k8s.io/apiserver/pkg/server"
 	"k8s.io/client-go/informers"
 
@@ -19,11 +24,18 @@ import (
 	"github.com/steppe-io/steppe/pkg/shadow/auth/rbac"
 )
 
+// publicPaths are open to all: probes and clients look there before they have, or
+// without having, any permission.
+var publicPaths = []string{"/healthz", "/healthz/*", "/livez", "/livez/*", "/readyz", "/readyz/*", "/version"}
+
 // permissions is what callers may do.
 type permissions struct {
-	graph *node.Graph
-	nodes *node.Authorizer
-	rbac  *rbac.Authorizer
+	authorizer.Authorizer
+	authorizer.RuleResolver
+
+	graph  *node.Graph
+	rbac   *rbac.Authorizer
+	grants *rbac.EscalationGuard
 }
 
 func newPermissions(informers informers.SharedInformerFactory) (*permissions, error) {
@@ -40,7 +52,20 @@ func newPermissions(informers informers.SharedInformerFactory) (*permissions, er
 	if err != nil {
 		return nil, err
 	}
-	return &permissions{graph, node.NewAuthorizer(graph), rbac.NewAuthorizer(source)}, nil
+	public, err := path.NewAuthorizer(publicPaths)
+	if err != nil {
+		return nil, err
+	}
+	masters := authorizerfactory.NewPrivilegedGroups(user.SystemPrivilegedGroup)
+	nodes, roles := node.NewAuthorizer(graph), rbac.NewAuthorizer(source)
+	all := union.New(public, masters, nodes, roles)
+	return &permissions{
+		Authorizer:   all,
+		RuleResolver: union.NewRuleResolvers(nodes, roles),
+		graph:        graph,
+		rbac:         roles,
+		grants:       rbac.NewEscalationGuard(roles, all),
+	}, nil
 }
 
 // wait keeps the server from being ready before it knows who may do what: until

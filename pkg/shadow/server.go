@@ -7,17 +7,14 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/sets"
-	"k8s.io/apiserver/pkg/admission"
+	genericadmission "k8s.io/apiserver/pkg/admission"
 	"k8s.io/apiserver/pkg/admission/plugin/namespace/lifecycle"
 	mutatingpolicy "k8s.io/apiserver/pkg/admission/plugin/policy/mutating"
 	validatingpolicy "k8s.io/apiserver/pkg/admission/plugin/policy/validating"
-	"k8s.io/apiserver/pkg/authentication/user"
-	"k8s.io/apiserver/pkg/authorization/authorizerfactory"
-	"k8s.io/apiserver/pkg/authorization/path"
-	"k8s.io/apiserver/pkg/authorization/union"
 	"k8s.io/apiserver/pkg/endpoints/discovery/aggregated"
 	genericapiserver "k8s.io/apiserver/pkg/server"
 	"k8s.io/apiserver/pkg/server/filters"
@@ -29,6 +26,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/steppe-io/steppe/pkg/apiserver"
+	"github.com/steppe-io/steppe/pkg/shadow/admission"
 	"github.com/steppe-io/steppe/pkg/shadow/auth/node"
 	"github.com/steppe-io/steppe/pkg/shadow/builtin"
 	"github.com/steppe-io/steppe/pkg/shadow/customresource"
@@ -43,10 +41,6 @@ type Server struct {
 
 	connector *kubelet.Connector
 }
-
-// publicPaths are open to all: probes and clients look there before they have, or
-// without having, any permission.
-var publicPaths = []string{"/healthz", "/healthz/*", "/livez", "/livez/*", "/readyz", "/readyz/*", "/version"}
 
 // New builds the server, top to bottom. It runs nothing but reads the keys of the
 // pool's tokens, or makes them.
@@ -74,14 +68,28 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	generic.ClientConfig = loopback
 	generic.SharedInformerFactory = newInformers(client)
 
+	// What callers may do.
+	permissions, err := newPermissions(generic.SharedInformerFactory)
+	if err != nil {
+		return nil, err
+	}
+	generic.Authorization.Authorizer = permissions
+	generic.RuleResolver = permissions
+	if err := generic.AddPostStartHook("learn-permissions", permissions.wait); err != nil {
+		return nil, err
+	}
+
 	resources, err := builtin.New(builtin.Config{
 		Scheme: config.API.Scheme, Codecs: config.API.Codecs,
-		Storage: generic.RESTOptionsGetter, EventTTL: c.EventTTL,
+		Storage: generic.RESTOptionsGetter, EventTTL: c.EventTTL, CheckGrant: permissions.grants.Check,
 	})
 	if err != nil {
 		return nil, err
 	}
 	objects := objects{resources}
+	if err := c.allocate(resources, generic); err != nil {
+		return nil, err
+	}
 
 	// Who calls.
 	identities, err := newIdentities(ctx, c, objects)
@@ -98,25 +106,9 @@ func New(ctx context.Context, c Config) (*Server, error) {
 		return nil, err
 	}
 
-	// What they may do.
-	permissions, err := newPermissions(generic.SharedInformerFactory)
-	if err != nil {
-		return nil, err
-	}
-	masters := authorizerfactory.NewPrivilegedGroups(user.SystemPrivilegedGroup)
-	public, err := path.NewAuthorizer(publicPaths)
-	if err != nil {
-		return nil, err
-	}
-	generic.Authorization.Authorizer = union.New(public, masters, permissions.nodes, permissions.rbac)
-	generic.RuleResolver = union.NewRuleResolvers(permissions.nodes, permissions.rbac)
-	if err := generic.AddPostStartHook("learn-permissions", permissions.wait); err != nil {
-		return nil, err
-	}
-
 	// What is admitted.
 	restriction := node.NewRestriction(generic.Authorization.Authorizer, objects.restricting())
-	if err := admit(generic, client, loopback, restriction); err != nil {
+	if err := admit(generic, client, loopback, restriction, objects); err != nil {
 		return nil, err
 	}
 
@@ -150,19 +142,19 @@ func (s *Server) Run(ctx context.Context) error {
 }
 
 // admit sets the admission plugins, in the order of the kube-apiserver.
-func admit(generic *genericapiserver.RecommendedConfig, client kubernetes.Interface, loopback *rest.Config, restriction *node.Restriction) error {
+func admit(generic *genericapiserver.RecommendedConfig, client kubernetes.Interface, loopback *rest.Config, restriction *node.Restriction, objects objects) error {
 	dynamicClient, err := dynamic.NewForConfig(withJSON(loopback))
 	if err != nil {
 		return fmt.Errorf("making a client of the server itself: %w", err)
 	}
 	options := genericoptions.NewAdmissionOptions()
-	options.Plugins.Register(node.RestrictionName, func(io.Reader) (admission.Interface, error) { return restriction, nil })
-	options.RecommendedPluginOrder = []string{
-		lifecycle.PluginName,
-		node.RestrictionName,
-		mutatingpolicy.PluginName,
-		validatingpolicy.PluginName,
-	}
+	options.Plugins.Register(node.RestrictionName, func(io.Reader) (genericadmission.Interface, error) { return restriction, nil })
+	admission.Register(options.Plugins, admission.NewObjects(objects.store), generic.Authorization.Authorizer)
+	options.RecommendedPluginOrder = slices.Concat(
+		[]string{lifecycle.PluginName}, admission.First,
+		[]string{node.RestrictionName}, admission.Then,
+		[]string{mutatingpolicy.PluginName, validatingpolicy.PluginName},
+	)
 	if err := options.ApplyTo(&generic.Config, generic.SharedInformerFactory, client, dynamicClient, utilfeature.DefaultFeatureGate, generic.EffectiveVersion); err != nil {
 		return fmt.Errorf("setting up admission: %w", err)
 	}

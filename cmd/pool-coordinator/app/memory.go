@@ -65,4 +65,3 @@ func releaseProgram() error {
 	}
 	return lines.Err()
 }
-

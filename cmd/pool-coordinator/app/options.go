@@ -6,12 +6,14 @@ package app
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"path/filepath"
 	"time"
 
 	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/runtime"
+	utilnet "k8s.io/apimachinery/pkg/util/net"
 	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
 	cliflag "k8s.io/component-base/cli/flag"
 	"k8s.io/component-base/logs"
@@ -57,6 +59,9 @@ type Options struct {
 	PoolIssuer            string
 	Kubelet               kubelet.Config
 	EventTTL              time.Duration
+	// ServiceRanges and NodePorts are what Services made on site get.
+	ServiceRanges []string
+	NodePorts     utilnet.PortRange
 }
 
 // NewOptions returns the defaults.
@@ -98,6 +103,10 @@ func (o *Options) addOwnFlags(fs *pflag.FlagSet) {
 		"Name of the NodePool whose coordinator this is. Required.")
 	fs.StringVar(&o.DataDir, "data-dir", o.DataDir,
 		"Directory for all that the coordinator keeps, on a disk that survives a power cut. etcd is in its subdirectory etcd, unless --etcd-data-dir says otherwise.")
+	fs.StringSliceVar(&o.ServiceRanges, "service-cluster-ip-range", o.ServiceRanges,
+		"CIDRs, one for each family at most, from which Services made on site get their ClusterIPs, such as 10.112.0.0/16. They must be the pool's alone: apart from the cluster's range of Services, of its pods, and from the site's network. Without it Services that need an address can only be made in the cloud.")
+	fs.Var(&o.NodePorts, "service-node-port-range",
+		"Node ports that Services made on site get, such as 32000-32199. They must be the pool's alone: outside the range of the kube-apiserver's flag of that name. Without it Services that need a node port can only be made in the cloud.")
 	fs.StringSliceVar(&o.Hosts, "serving-hosts", o.Hosts,
 		"Names and addresses by which the coordinator is reached, beside those of its machine, such as that of a load balancer. The certificates that it issues itself are made out to them too.")
 	fs.DurationVar(&o.EventTTL, "event-ttl", o.EventTTL,
@@ -170,8 +179,24 @@ func (o *Options) Validate() error {
 	if (o.FrontProxyCAFile == "") != (len(o.FrontProxyNames) == 0) {
 		errs = append(errs, errors.New("--requestheader-client-ca-file and --requestheader-allowed-names must be given together"))
 	}
+	if _, err := o.serviceRanges(); err != nil {
+		errs = append(errs, err)
+	}
 	if least := time.Minute; o.EventTTL < least {
 		errs = append(errs, fmt.Errorf("--event-ttl must be %s or more, not %s", least, o.EventTTL))
 	}
 	return errors.Join(errs...)
+}
+
+// serviceRanges parses the ranges.
+func (o *Options) serviceRanges() ([]netip.Prefix, error) {
+	var list []netip.Prefix
+	for _, text := range o.ServiceRanges {
+		prefix, err := netip.ParsePrefix(text)
+		if err != nil {
+			return nil, fmt.Errorf("--service-cluster-ip-range must be CIDRs, such as 10.112.0.0/16: %w", err)
+		}
+		list = append(list, prefix)
+	}
+	return list, nil
 }

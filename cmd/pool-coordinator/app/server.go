@@ -121,6 +121,10 @@ func serve(ctx context.Context, o *Options, storage *apiserver.Storage) error {
 		}
 		audit.PolicyFile = o.auditPolicyFile()
 	}
+	ranges, err := o.serviceRanges()
+	if err != nil {
+		return err
+	}
 	server, err := shadow.New(ctx, shadow.Config{
 		Pool:                  o.Pool,
 		Replicas:              1,
@@ -134,6 +138,8 @@ func serve(ctx context.Context, o *Options, storage *apiserver.Storage) error {
 		ServiceAccountIssuers: o.ServiceAccountIssuers,
 		Audiences:             o.Audiences,
 		PoolIssuer:            o.PoolIssuer,
+		ServiceRanges:         ranges,
+		NodePorts:             o.NodePorts,
 		Kubelet:               o.Kubelet,
 		EventTTL:              o.EventTTL,
 	})
