@@ -24,7 +24,7 @@ trap 'rm -f "$temp"; rmdir --ignore-fail-on-non-empty "$results"' EXIT
 	echo "commit: $(git describe --always --dirty 2>/dev/null || echo unknown)"
 	echo "machine: $(nproc) cores, $(awk '/MemTotal/ {printf "%.0f GiB", $2/1048576}' /proc/meminfo), Linux $(uname -r | cut -d- -f1), load $(cut -d' ' -f1 /proc/loadavg) at start"
 	echo "go: $(go version)"
-	go test -run='^$' -bench="${BENCH:-.}" -benchtime="${BENCHTIME:-30s}" -timeout=60m ./test/bench
+	go test -run='^$' -bench="${BENCH:-.}" -benchtime="${BENCHTIME:-30s}" -timeout=120m -p=1 ./test/bench/...
 } | tee "$temp"
 install --mode=644 "$temp" "$result"
 echo "kept in $result"

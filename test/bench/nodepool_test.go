@@ -26,6 +26,7 @@ import (
 
 	"github.com/steppe-io/steppe/apis/apps/v1beta2"
 	"github.com/steppe-io/steppe/hack/localcluster/controlplane"
+	"github.com/steppe-io/steppe/test/bench/compare"
 	"github.com/steppe-io/steppe/test/cloud"
 )
 
@@ -112,6 +113,8 @@ type rival struct {
 	client *rest.RESTClient
 }
 
+func (r *rival) String() string { return r.name }
+
 func newRival(config *rest.Config, name, group string) (*rival, error) {
 	gv := schema.GroupVersion{Group: group, Version: v1beta2.SchemeGroupVersion.Version}
 	scheme := runtime.NewScheme()
@@ -174,41 +177,9 @@ func newPool() *v1beta2.NodePool {
 	}
 }
 
-// compare measures op on both sides in turn, so that whatever else the machine
-// does hits both, and reports the distribution of each.
-func compare(b *testing.B, op func(ctx context.Context, r *rival) error) {
+func measure(b *testing.B, op func(ctx context.Context, r *rival) error) {
 	b.Helper()
-	ctx := b.Context()
-	for _, r := range rivals { // connections, caches
-		for range 20 {
-			if err := op(ctx, r); err != nil {
-				b.Fatalf("%s: %v", r.name, err)
-			}
-		}
-	}
-	took := map[*rival][]time.Duration{}
-	for i := 0; b.Loop(); i++ {
-		for k := range rivals {
-			r := rivals[(i+k)%len(rivals)]
-			start := time.Now()
-			if err := op(ctx, r); err != nil {
-				b.Fatalf("%s: %v", r.name, err)
-			}
-			took[r] = append(took[r], time.Since(start))
-		}
-	}
-	report(b, took)
-}
-
-func report(b *testing.B, took map[*rival][]time.Duration) {
-	b.ReportMetric(0, "ns/op") // of both sides together: says nothing
-	for r, durations := range took {
-		slices.Sort(durations)
-		for _, percentile := range []int{50, 99} {
-			d := durations[(len(durations)-1)*percentile/100]
-			b.ReportMetric(float64(d)/float64(time.Millisecond), fmt.Sprintf("%s-p%d-ms", r.name, percentile))
-		}
-	}
+	compare.Latency(b, rivals, op)
 }
 
 func mustCreate(b *testing.B, r *rival) *v1beta2.NodePool {
@@ -225,14 +196,14 @@ func BenchmarkGet(b *testing.B) {
 	for _, r := range rivals {
 		pools[r] = mustCreate(b, r).Name
 	}
-	compare(b, func(ctx context.Context, r *rival) error {
+	measure(b, func(ctx context.Context, r *rival) error {
 		_, err := r.get(ctx, pools[r])
 		return err
 	})
 }
 
 func BenchmarkCreate(b *testing.B) {
-	compare(b, func(ctx context.Context, r *rival) error {
+	measure(b, func(ctx context.Context, r *rival) error {
 		_, err := r.create(ctx, newPool())
 		return err
 	})
@@ -243,7 +214,7 @@ func BenchmarkUpdate(b *testing.B) {
 	for _, r := range rivals {
 		pools[r] = mustCreate(b, r)
 	}
-	compare(b, func(ctx context.Context, r *rival) (err error) {
+	measure(b, func(ctx context.Context, r *rival) (err error) {
 		touch(pools[r])
 		pools[r], err = r.update(ctx, pools[r])
 		return err
@@ -268,7 +239,7 @@ func BenchmarkWatch(b *testing.B) {
 		defer w.Stop()
 		watches[r] = w
 	}
-	compare(b, func(ctx context.Context, r *rival) (err error) {
+	measure(b, func(ctx context.Context, r *rival) (err error) {
 		touch(pools[r])
 		if pools[r], err = r.update(ctx, pools[r]); err != nil {
 			return err
@@ -309,13 +280,13 @@ func BenchmarkWriters16(b *testing.B) {
 			return nil
 		}
 	}
-	compare(b, round)
+	measure(b, round)
 }
 
 // BenchmarkList5000 measures a consistent list of all of 5,000 pools, decoded.
 func BenchmarkList5000(b *testing.B) {
 	fill(b)
-	compare(b, func(ctx context.Context, r *rival) error {
+	measure(b, func(ctx context.Context, r *rival) error {
 		_, err := r.list(ctx)
 		return err
 	})

@@ -46,6 +46,11 @@ func Main(programs map[string]func(context.Context) *cobra.Command) {
 type Process struct {
 	// LogPath is its output, of all its lives.
 	LogPath string
+	// Binary is an executable of the program, to be run instead of the test
+	// binary. A benchmark of memory wants the program without tests in it.
+	Binary string
+	// Env are further environment variables.
+	Env []string
 
 	program string
 	args    []string
@@ -80,12 +85,15 @@ func (p *Process) Start() error {
 		return err
 	}
 	defer log.Close()
-	binary, err := os.Executable()
-	if err != nil {
-		return err
+	binary := p.Binary
+	if binary == "" {
+		if binary, err = os.Executable(); err != nil {
+			return err
+		}
 	}
 	cmd := exec.Command(binary, p.args...)
 	cmd.Env = append(os.Environ(), run+"="+p.program)
+	cmd.Env = append(cmd.Env, p.Env...)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {

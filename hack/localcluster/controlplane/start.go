@@ -107,6 +107,15 @@ func (cp *ControlPlane) UserConfig(user string, groups ...string) (*rest.Config,
 // Log returns the path of a process's output.
 func (cp *ControlPlane) Log(name string) string { return cp.logPath(name) }
 
+// Pids returns the process IDs of the control plane, in order of starting.
+func (cp *ControlPlane) Pids() []int {
+	pids := make([]int, len(cp.processes))
+	for i, p := range cp.processes {
+		pids[i] = p.cmd.Process.Pid
+	}
+	return pids
+}
+
 // Stop ends all processes, the last started first, and returns when they are
 // gone. Further calls do nothing.
 func (cp *ControlPlane) Stop() {
