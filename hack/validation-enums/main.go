@@ -26,7 +26,7 @@ import (
 // packages are those whose objects a pool's server validates.
 var packages = []string{
 	"admissionregistration/v1", "apps/v1", "autoscaling/v2", "batch/v1", "certificates/v1", "core/v1",
-	"networking/v1", "policy/v1", "resource/v1", "storage/v1",
+	"networking/v1", "policy/v1", "storage/v1",
 }
 
 // unmarked are enumerated types that do not say +enum.

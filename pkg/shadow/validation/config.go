@@ -19,7 +19,7 @@ import (
 func configMap(c *corev1.ConfigMap, p *problems) {
 	size := 0
 	for _, key := range slices.Sorted(maps.Keys(c.Data)) {
-		at := field.NewPath("data").Key(key)
+		at := data.Key(key)
 		p.each(at, key, validation.IsConfigMapKey(key))
 		if _, twice := c.BinaryData[key]; twice {
 			p.invalid(at, key, "must not be in `binaryData` as well")
@@ -56,7 +56,7 @@ var secretKeys = map[corev1.SecretType][]string{
 
 // secret checks Secrets. No message has anything of their contents.
 func secret(s *corev1.Secret, p *problems) {
-	data, size := field.NewPath("data"), 0
+	size := 0
 	for _, key := range slices.Sorted(maps.Keys(s.Data)) {
 		p.each(data.Key(key), key, validation.IsConfigMapKey(key))
 		size += len(s.Data[key])

@@ -134,7 +134,7 @@ func container(s *corev1.PodSpec, c *corev1.Container, has claims, at *field.Pat
 		return
 	}
 	mounts(c, has.volumes, at, p)
-	environment(c, has.volumes, at, p)
+	variables(c, has.volumes, at, p)
 	containerResources(&c.Resources, has.resources, at.Child("resources"), p)
 	if c.RestartPolicy == nil && len(c.RestartPolicyRules) > 0 {
 		p.required(at.Child("restartPolicy"), "must be specified when there are `restartPolicyRules`")
@@ -315,7 +315,7 @@ var envFields = []string{
 	"status.hostIP", "status.hostIPs", "status.podIP", "status.podIPs",
 }
 
-func environment(c *corev1.Container, volumes map[string]*corev1.Volume, at *field.Path, p *problems) {
+func variables(c *corev1.Container, volumes map[string]*corev1.Volume, at *field.Path, p *problems) {
 	for i := range c.Env {
 		from, at := c.Env[i].ValueFrom, at.Child("env").Index(i).Child("valueFrom")
 		if from == nil {

@@ -251,7 +251,7 @@ func (k kindCase) refuse(t *testing.T, verb string, cases []refusal, send func(*
 	for _, test := range cases {
 		t.Run(verb+"/bad/"+test.why, func(t *testing.T) {
 			ours, theirs := send(t, test.edits)
-			if !slices.ContainsFunc(ours, func(err *field.Error) bool { return err.Field == test.field }) {
+			if !names(ours, test.field) {
 				t.Errorf("This package does not name %s: %v", test.field, ours.ToAggregate())
 			}
 			fields, err := named(theirs)

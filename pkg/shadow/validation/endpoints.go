@@ -4,8 +4,6 @@
 package validation
 
 import (
-	"time"
-
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -15,12 +13,11 @@ import (
 
 // The limits of an EndpointSlice.
 const (
-	maxEndpoints        = 1000
-	maxSlicePorts       = 20000
-	maxAddresses        = 100
-	maxTopologyLabels   = 16
-	maxForZones         = 8
-	lastChangeTriggered = corev1.EndpointsLastChangeTriggerTime
+	maxEndpoints      = 1000
+	maxSlicePorts     = 20000
+	maxAddresses      = 100
+	maxTopologyLabels = 16
+	maxForZones       = 8
 )
 
 // endpointRules are for what Services send their traffic to. Addresses of the node
@@ -69,14 +66,6 @@ func endpointIP(value string) []string {
 		return []string{"may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)"}
 	}
 	return nil
-}
-
-func endpoints(e *corev1.Endpoints, p *problems) {
-	if when, ok := e.Annotations[lastChangeTriggered]; ok {
-		if _, err := time.Parse(time.RFC3339Nano, when); err != nil {
-			p.invalid(field.NewPath("metadata", "annotations").Key(lastChangeTriggered), when, "must be a time like 2006-01-02T15:04:05Z")
-		}
-	}
 }
 
 func endpointSlice(s *discoveryv1.EndpointSlice, p *problems) {

@@ -17,6 +17,8 @@ type kind struct {
 	namespaced bool
 	// name checks names; nil if that is not for this package to do.
 	name apivalidation.ValidateNameFunc
+	// view is what is looked at in place of the object itself.
+	view func(runtime.Object) runtime.Object
 	// always holds for new and for changed objects.
 	always, create func(runtime.Object, *problems)
 	// update and status compare with the old object.
@@ -27,6 +29,7 @@ type kind struct {
 type definition[T runtime.Object] struct {
 	namespaced     bool
 	name           apivalidation.ValidateNameFunc
+	view           func(T) T
 	always, create func(T, *problems)
 	update, status func(obj, old T, p *problems)
 }
@@ -45,7 +48,11 @@ func define[T runtime.Object](table map[reflect.Type]kind, d definition[T]) {
 		}
 		return func(obj, old runtime.Object, p *problems) { check(obj.(T), old.(T), p) }
 	}
-	table[reflect.TypeFor[T]()] = kind{d.namespaced, d.name, one(d.always), one(d.create), two(d.update), two(d.status)}
+	var view func(runtime.Object) runtime.Object
+	if d.view != nil {
+		view = func(obj runtime.Object) runtime.Object { return d.view(obj.(T)) }
+	}
+	table[reflect.TypeFor[T]()] = kind{d.namespaced, d.name, view, one(d.always), one(d.create), two(d.update), two(d.status)}
 }
 
 // The names that most kinds have.

@@ -21,7 +21,6 @@ func persistentRules() []rule {
 	return []rule{
 		also(of[corev1.PersistentVolumeSpec](
 			f("accessModes", required),
-			f("capacity", required),
 			f("storageClassName", subdomain),
 			f("volumeAttributesClassName", subdomain),
 		), persistentVolumeSpec),
@@ -64,16 +63,6 @@ func accessModes(modes []corev1.PersistentVolumeAccessMode, at *field.Path, p *p
 
 func persistentVolumeSpec(s *corev1.PersistentVolumeSpec, at *field.Path, p *problems) {
 	accessModes(s.AccessModes, at, p)
-	if len(s.Capacity) > 0 {
-		if _, ok := s.Capacity[corev1.ResourceStorage]; !ok || len(s.Capacity) > 1 {
-			p.add(field.NotSupported(at.Child("capacity"), fmt.Sprint(slices.Sorted(maps.Keys(s.Capacity))), []string{"storage"}))
-		}
-	}
-	for _, n := range slices.Sorted(maps.Keys(s.Capacity)) {
-		if q := s.Capacity[n]; q.Sign() <= 0 {
-			p.invalid(at.Child("capacity").Key(string(n)), q.String(), "must be greater than 0")
-		}
-	}
 	if s.Local != nil && (s.NodeAffinity == nil || s.NodeAffinity.Required == nil) {
 		p.required(at.Child("nodeAffinity"), "must say on which node a local volume is")
 	}
@@ -88,6 +77,20 @@ func persistentVolumeSpec(s *corev1.PersistentVolumeSpec, at *field.Path, p *pro
 	}
 	if s.CSI == nil {
 		p.required(at.Child("csi"), "must be specified when `volumeAttributesClassName` is")
+	}
+}
+
+// persistentVolume checks how large a volume is. Those inside of an attachment have
+// no size.
+func persistentVolume(v *corev1.PersistentVolume, p *problems) {
+	at := spec.Child("capacity")
+	if _, ok := v.Spec.Capacity[corev1.ResourceStorage]; !ok || len(v.Spec.Capacity) > 1 {
+		p.add(field.NotSupported(at, fmt.Sprint(slices.Sorted(maps.Keys(v.Spec.Capacity))), []string{"storage"}))
+	}
+	for _, n := range slices.Sorted(maps.Keys(v.Spec.Capacity)) {
+		if q := v.Spec.Capacity[n]; q.Sign() <= 0 {
+			p.invalid(at.Key(string(n)), q.String(), "must be greater than 0")
+		}
 	}
 }
 

@@ -154,14 +154,14 @@ func hostUsers(s *corev1.PodSpec, at *field.Path, p *problems) {
 }
 
 // hostNetwork checks that ports of the pod and of its node agree where they are
-// the same.
+// the same. In templates they may be left out.
 func hostNetwork(s *corev1.PodSpec, at *field.Path, p *problems) {
 	if !s.HostNetwork {
 		return
 	}
 	for i, c := range s.Containers {
 		for j, port := range c.Ports {
-			if port.HostPort != port.ContainerPort {
+			if port.HostPort != 0 && port.HostPort != port.ContainerPort {
 				p.invalid(at.Child("containers").Index(i).Child("ports").Index(j).Child("hostPort"), port.HostPort, "must be the same as `containerPort` when `hostNetwork` is true")
 			}
 		}
@@ -260,6 +260,13 @@ func pod(pod *corev1.Pod, p *problems) {
 		for j, source := range v.Projected.Sources {
 			if source.ServiceAccountToken != nil {
 				p.forbidden(at.Child("projected", "sources").Index(j).Child("serviceAccountToken"), "may not be specified when `serviceAccountName` is not")
+			}
+		}
+	}
+	for i, c := range pod.Spec.Containers {
+		for j, port := range c.Ports {
+			if pod.Spec.HostNetwork && port.HostPort == 0 {
+				p.invalid(spec.Child("containers").Index(i).Child("ports").Index(j).Child("hostPort"), 0, "must be the same as `containerPort` when `hostNetwork` is true")
 			}
 		}
 	}

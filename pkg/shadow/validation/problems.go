@@ -12,7 +12,7 @@ const (
 	// items learns of the first ones.
 	maxProblems = 100
 	// maxCompared bounds what is compared with the problems of the old object.
-	maxCompared = 10_000
+	maxCompared = 1000
 )
 
 // problems collects what is wrong with an object, up to a limit.

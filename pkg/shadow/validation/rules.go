@@ -12,5 +12,6 @@ func allRules() []rule {
 	return slices.Concat(
 		podRules(), containerRules(), environmentRules(), volumeRules(), sourceRules(), securityRules(), schedulingRules(),
 		serviceRules(), endpointRules(), quotaRules(), persistentRules(),
+		appsRules(), batchRules(), autoscalingRules(), rbacRules(), networkingRules(), storageRules(), clusterRules(), certificateRules(), admissionRules(), resourceRules(),
 	)
 }

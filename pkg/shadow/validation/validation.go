@@ -96,7 +96,11 @@ func absent(obj runtime.Object) bool {
 
 // content checks what holds for new and for changed objects.
 func (k kind) content(obj runtime.Object, p *problems) {
-	objects.walk(obj, p)
+	if k.view != nil {
+		objects.walk(k.view(obj), p)
+	} else {
+		objects.walk(obj, p)
+	}
 	if k.always != nil {
 		k.always(obj, p)
 	}

@@ -16,7 +16,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
-	resourcev1 "k8s.io/api/resource/v1"
 	storagev1 "k8s.io/api/storage/v1"
 )
 
@@ -98,10 +97,6 @@ var enums = map[reflect.Type][]string{
 	reflect.TypeFor[networkingv1.PathType]():                               {"Exact", "ImplementationSpecific", "Prefix"},
 	reflect.TypeFor[networkingv1.PolicyType]():                             {"Egress", "Ingress"},
 	reflect.TypeFor[policyv1.UnhealthyPodEvictionPolicyType]():             {"AlwaysAllow", "IfHealthyBudget"},
-	reflect.TypeFor[resourcev1.AllocationConfigSource]():                   {"FromClaim", "FromClass"},
-	reflect.TypeFor[resourcev1.DeviceAllocationMode]():                     {"All", "ExactCount"},
-	reflect.TypeFor[resourcev1.DeviceTaintEffect]():                        {"NoExecute", "NoSchedule", "None"},
-	reflect.TypeFor[resourcev1.DeviceTolerationOperator]():                 {"Equal", "Exists"},
 	reflect.TypeFor[storagev1.FSGroupPolicy]():                             {"File", "None", "ReadWriteOnceWithFSType"},
 	reflect.TypeFor[storagev1.VolumeBindingMode]():                         {"Immediate", "WaitForFirstConsumer"},
 	reflect.TypeFor[storagev1.VolumeLifecycleMode]():                       {"Ephemeral", "Persistent"},
