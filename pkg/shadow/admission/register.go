@@ -17,7 +17,7 @@ var (
 	First = []string{limitRangerName, serviceAccountName}
 	Then  = []string{
 		podSecurityName, priorityName, tolerationsName, storageClassName, expansionName, runtimeClassName,
-		approvalName, signingName, subjectName, ingressClassName, topologyName,
+		approvalName, signingName, subjectName, ingressClassName, topologyName, featuresName, resizeName,
 	}
 )
 
@@ -38,6 +38,8 @@ func Register(plugins *admission.Plugins, objects Objects, authorizer authorizer
 		subjectName:        subject{onCreate()},
 		ingressClassName:   &ingressClasses{onCreate(), objects},
 		topologyName:       &topology{onCreate(), objects},
+		featuresName:       newFeatures(objects),
+		resizeName:         &resizes{admission.NewHandler(admission.Update), objects},
 	} {
 		plugins.Register(name, func(io.Reader) (admission.Interface, error) { return plugin, nil })
 	}

@@ -141,6 +141,7 @@ func New(config Config) (*Resources, error) {
 	r.Add(eventsv1.SchemeGroupVersion, "events", r.stores[corev1.Resource("events")])
 	r.addSubresources()
 	r.guardGrants()
+	r.afterServices(nil)
 	return r, nil
 }
 

@@ -175,13 +175,15 @@ func (e podEviction) markEvicted(ctx context.Context, name string, required *met
 	mark := func(_ context.Context, _, old runtime.Object) (runtime.Object, error) {
 		pod := old.(*corev1.Pod).DeepCopy()
 		if required != nil {
+			conflict := func(what string, asked, is any, meaning string) error {
+				return apierrors.NewConflict(corev1.Resource("Pod"), name,
+					fmt.Errorf("the %s in the precondition (%v) does not match the %s in record (%v). The object might have been %s", what, asked, what, is, meaning))
+			}
 			if required.UID != nil && *required.UID != "" && *required.UID != pod.UID {
-				return nil, apierrors.NewConflict(corev1.Resource("pods"), name, fmt.Errorf(
-					"the UID in the precondition (%s) is not the UID of the pod (%s): it may have been deleted and created anew", *required.UID, pod.UID))
+				return nil, conflict("UID", *required.UID, pod.UID, "deleted and then recreated")
 			}
 			if v := required.ResourceVersion; v != nil && *v != "" && *v != pod.ResourceVersion {
-				return nil, apierrors.NewConflict(corev1.Resource("pods"), name, fmt.Errorf(
-					"the ResourceVersion in the precondition (%s) is not the pod's (%s): it may have been modified", *v, pod.ResourceVersion))
+				return nil, conflict("ResourceVersion", *v, pod.ResourceVersion, "modified")
 			}
 		}
 		setPodCondition(&pod.Status, corev1.PodCondition{

@@ -14,8 +14,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/uuid"
-
-	"github.com/steppe-io/steppe/pkg/shadow/clusterip"
 )
 
 // The rules of this package are those of the kube-apiserver's registries. It also
@@ -38,23 +36,6 @@ var nodeHooks = Hooks{
 			n.Status.Config = nil
 		}
 	}),
-}
-
-// Who changes the type of a service need not know what goes with it. What a type
-// needs is given by an allocator, see Resources.Allocate.
-var serviceHooks = Hooks{
-	PrepareForCreate: on(func(_ context.Context, s *corev1.Service) { dropInternalPolicy(s) }),
-	PrepareForUpdate: onUpdate(func(_ context.Context, s, old *corev1.Service) {
-		clusterip.DropUnneeded(s, old)
-		dropInternalPolicy(s)
-	}),
-}
-
-// dropInternalPolicy takes from a mere name what only an address can have.
-func dropInternalPolicy(s *corev1.Service) {
-	if s.Spec.Type == corev1.ServiceTypeExternalName {
-		s.Spec.InternalTrafficPolicy = nil
-	}
 }
 
 // A service account names its secrets and says nothing else of them.

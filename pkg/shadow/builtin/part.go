@@ -53,7 +53,7 @@ func (p *part) ConvertToTable(ctx context.Context, obj, options runtime.Object) 
 	return p.store.ConvertToTable(ctx, obj, options)
 }
 
-// wholePart is a part that appliers own whole.
+// wholePart is a part that tells appliers what is not in it.
 type wholePart struct {
 	*part
 	strategy rest.ResetFieldsStrategy
@@ -66,35 +66,11 @@ func (p wholePart) GetResetFields() map[fieldpath.APIVersion]*fieldpath.Set {
 	return p.strategy.GetResetFields()
 }
 
-// newWholePart makes a part whose strategy tells what is not in it.
 func newWholePart[S interface {
 	rest.RESTUpdateStrategy
 	rest.ResetFieldsStrategy
 }](of *Store, strategy S) wholePart {
 	return wholePart{newPart(of, strategy), strategy}
-}
-
-// fieldsPart is a part of scattered fields.
-type fieldsPart struct {
-	*part
-	version fieldpath.APIVersion
-	fields  fieldpath.Filter
-}
-
-var _ rest.ResetFieldsFilterStrategy = fieldsPart{}
-
-// GetResetFieldsFilter keeps appliers from owning what they cannot write.
-func (p fieldsPart) GetResetFieldsFilter() map[fieldpath.APIVersion]fieldpath.Filter {
-	return map[fieldpath.APIVersion]fieldpath.Filter{p.version: p.fields}
-}
-
-// newFieldsPart makes a part of the fields at these paths.
-func newFieldsPart(of *Store, strategy rest.RESTUpdateStrategy, paths ...*fieldpath.SetMatcher) fieldsPart {
-	return fieldsPart{
-		part:    newPart(of, strategy),
-		version: fieldpath.APIVersion(of.row.Kind.GroupVersion().String()),
-		fields:  fieldpath.NewIncludeMatcherFilter(paths...),
-	}
 }
 
 var (

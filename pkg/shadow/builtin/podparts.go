@@ -10,26 +10,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/validation/field"
-	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 
 	"github.com/steppe-io/steppe/pkg/shadow/validation"
 )
-
-// newEphemeralContainers serves the containers that are added to debug a pod.
-func newEphemeralContainers(pods *Store) fieldsPart {
-	return newFieldsPart(pods, ephemeralStrategy{pods.base},
-		fieldpath.MakePrefixMatcherOrDie("spec", "ephemeralContainers"))
-}
-
-// newResize serves the resources of a running pod's containers.
-func newResize(pods *Store) fieldsPart {
-	containers := func(list, part string) *fieldpath.SetMatcher {
-		return fieldpath.MakePrefixMatcherOrDie("spec", list, fieldpath.MatchAnyPathElement(), part)
-	}
-	return newFieldsPart(pods, resizeStrategy{pods.base},
-		containers("containers", "resources"), containers("containers", "resizePolicy"),
-		containers("initContainers", "resources"), containers("initContainers", "resizePolicy"))
-}
 
 // ephemeralStrategy writes the ephemeral containers of a pod.
 type ephemeralStrategy struct {

@@ -8,10 +8,10 @@ import "testing"
 // Each of these is what a client may do to one server or the other.
 var transcripts = map[string][]step{
 	"namespaces": {
-		create("a name that is generated is in the label", "/api/v1/namespaces", `{metadata: {name: "", generateName: ""}}`),
+		create("a name that is generated is in the label", "/api/v1/namespaces", `{metadata: {generateName: gen-}}`),
 		create("the finalizer is added to those given", "/api/v1/namespaces", `{metadata: {name: ns-a, labels: {a: b}}, spec: {finalizers: [example.com/mine]}, status: {phase: Terminating}}`),
 		merge("finalizers of the spec stay", "/api/v1/namespaces/ns-a", `{metadata: {labels: {kubernetes.io/metadata.name: other}}, spec: {finalizers: []}}`),
-		apply("the status is not for appliers", "/api/v1/namespaces/ns-a?fieldManager=m&force=true", `{apiVersion: v1, kind: Namespace, metadata: {name: ns-a, annotations: {x: y}}, status: {phase: Active}}`),
+		apply("the status is not for appliers", "/api/v1/namespaces/ns-a?fieldManager=m&force=true", `{apiVersion: v1, kind: Namespace, metadata: {name: ns-a, annotations: {x: z}}, status: {phase: Active}}`),
 		refused(step{why: "no collections", method: "DELETE", path: "/api/v1/namespaces"}),
 		remove("a wrong uid", "/api/v1/namespaces/ns-a", `{preconditions: {uid: 00000000-0000-0000-0000-000000000000}}`),
 		remove("only tried", "/api/v1/namespaces/ns-a?dryRun=All", ``),
@@ -123,8 +123,12 @@ var transcripts = map[string][]step{
 		put("put as it was", services+"/a", `{metadata: {name: a}, spec: {selector: {a: b}, ports: [{port: 80}]}}`),
 		create("without an address", services, `{metadata: {name: b}, spec: {clusterIP: None, ports: [{port: 80}]}}`),
 		put("put where there is none", services+"/c", `{metadata: {name: c}, spec: {ports: [{port: 80}]}}`),
+		create("its endpoints", "/api/v1/namespaces/default/endpoints", `{metadata: {name: a, labels: {endpoints.kubernetes.io/managed-by: endpoints-controller}}, subsets: [{addresses: [{ip: 10.2.0.1}], ports: [{port: 80}]}]}`),
+		remove("only tried", services+"/a?dryRun=All", ``),
+		get("still there", "/api/v1/namespaces/default/endpoints/a"),
 		remove("gone", services+"/a", ``),
-		create("refused", services, `{metadata: {name: d}, spec: {ports: [{port: 0}]}}`),
+		get("and they with it", "/api/v1/namespaces/default/endpoints/a"),
+		malformed(create("refused", services, `{metadata: {name: d}, spec: {ports: [{port: 0}]}}`)),
 		step{why: "all of them", method: "DELETE", path: services + "?labelSelector=none"},
 	},
 	"volumes": {
@@ -138,7 +142,7 @@ var transcripts = map[string][]step{
 		create("another namespace's source", "/api/v1/namespaces/default/persistentvolumeclaims", claim("c4", `dataSourceRef: {apiGroup: example.com, kind: Populator, name: other, namespace: kube-system}`)),
 		merge("labelled", "/api/v1/namespaces/default/persistentvolumeclaims/c1", `{metadata: {labels: {a: b}}}`),
 		merge("a status", "/api/v1/namespaces/default/persistentvolumeclaims/c1/status", `{status: {phase: Bound, capacity: {storage: 2Gi}}}`),
-		create("an attachment", "/apis/storage.k8s.io/v1/volumeattachments", `{metadata: {name: va, finalizers: [example.com/x]}, spec: {attacher: a, nodeName: n, source: {persistentVolumeName: v}}, status: {attached: true}}`),
+		create("an attachment", "/apis/storage.k8s.io/v1/volumeattachments", `{metadata: {name: va, finalizers: [example.com/x]}, spec: {attacher: a, nodeName: nd, source: {persistentVolumeName: v}}, status: {attached: true}}`),
 		merge("whose status is the status", "/apis/storage.k8s.io/v1/volumeattachments/va/status", `{metadata: {labels: {a: b}, finalizers: null}, status: {attached: true}}`),
 	},
 	"devices": {
@@ -147,7 +151,7 @@ var transcripts = map[string][]step{
 		merge("with a status", "/apis/resource.k8s.io/v1/namespaces/default/resourceclaims/c/status", `{status: {devices: [{driver: gpu.example.com, pool: p, device: d}]}}`),
 		merge("freed", "/apis/resource.k8s.io/v1/namespaces/default/resourceclaims/c/status", `{status: {allocation: null}}`),
 		create("a class", "/apis/resource.k8s.io/v1/deviceclasses", `{metadata: {name: gpu.example.com}, spec: {selectors: [{cel: {expression: "true"}}]}}`),
-		create("a slice", "/apis/resource.k8s.io/v1/resourceslices", `{metadata: {name: s}, spec: {driver: gpu.example.com, nodeName: n, pool: {name: p, generation: 1, resourceSliceCount: 1}, devices: [{name: d}]}}`),
+		create("a slice", "/apis/resource.k8s.io/v1/resourceslices", `{metadata: {name: s}, spec: {driver: gpu.example.com, nodeName: nd, pool: {name: p, generation: 1, resourceSliceCount: 1}, devices: [{name: d}]}}`),
 		merge("counted", "/apis/resource.k8s.io/v1/resourceslices/s", `{spec: {pool: {name: p, generation: 2, resourceSliceCount: 1}}}`),
 		remove("shown", "/apis/resource.k8s.io/v1/resourceslices/s", ``),
 	},
@@ -166,7 +170,7 @@ const (
 	replicaSet            = `{metadata: {name: s}, spec: {replicas: 0, ` + selector + `, ` + template + `}}`
 	replicationController = `{metadata: {name: s}, spec: {` + template + `}}`
 	job                   = `{metadata: {name: j}, spec: {` + jobTemplate + `}}`
-	selectingJob          = `{metadata: {name: k}, spec: {manualSelector: true, selector: {matchLabels: {x: y}}, template: {metadata: {labels: {x: y}}, spec: {restartPolicy: Never, containers: [{name: c, image: example.com/i}]}}}}`
+	selectingJob          = `{metadata: {name: k}, spec: {manualSelector: true, selector: {matchLabels: {x: z}}, template: {metadata: {labels: {x: z}}, spec: {restartPolicy: Never, containers: [{name: c, image: example.com/i}]}}}}`
 	cronJob               = `{metadata: {name: c}, spec: {schedule: "0 * * * *", jobTemplate: {spec: {` + jobTemplate + `}}}}`
 )
 

@@ -119,11 +119,9 @@ func (s *strategy) resets(paths []string) map[fieldpath.APIVersion]*fieldpath.Se
 		}
 		set.Insert(fieldpath.MakePathOrDie(parts...))
 	}
-	return map[fieldpath.APIVersion]*fieldpath.Set{s.apiVersion(): set}
-}
-
-func (s *strategy) apiVersion() fieldpath.APIVersion {
-	return fieldpath.APIVersion(s.row.Kind.GroupVersion().String())
+	return map[fieldpath.APIVersion]*fieldpath.Set{
+		fieldpath.APIVersion(s.row.Kind.GroupVersion().String()): set,
+	}
 }
 
 func (s *strategy) DefaultGarbageCollectionPolicy(context.Context) rest.GarbageCollectionPolicy {

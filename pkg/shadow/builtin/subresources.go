@@ -16,8 +16,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	genericregistry "k8s.io/apiserver/pkg/registry/generic/registry"
 	"k8s.io/apiserver/pkg/registry/rest"
-
-	"github.com/steppe-io/steppe/pkg/shadow/clusterip"
 )
 
 // addSubresources adds those that read and write objects of the table alone.
@@ -34,8 +32,8 @@ func (r *Resources) addSubresources() {
 			status: r.versions[policyv1.SchemeGroupVersion]["poddisruptionbudgets/status"].(rest.Updater),
 		},
 	})
-	r.Add(core, "pods/ephemeralcontainers", newEphemeralContainers(pods))
-	r.Add(core, "pods/resize", newResize(pods))
+	r.Add(core, "pods/ephemeralcontainers", newPart(pods, ephemeralStrategy{pods.base}))
+	r.Add(core, "pods/resize", newPart(pods, resizeStrategy{pods.base}))
 
 	all := r.Store(corev1.Resource("namespaces"))
 	r.Add(core, "namespaces", namespaces{all})
@@ -70,14 +68,4 @@ func (r *Resources) guardGrants() {
 			return done, check(ctx, obj, old)
 		}
 	}
-}
-
-// Allocate has services given their addresses and ports. It must be called before
-// anything is served.
-func (r *Resources) Allocate(allocator *clusterip.Allocator) {
-	services := corev1.Resource("services")
-	allocator.Attach(r.Store(services).Store)
-	// An update of the status may take the last finalizer away.
-	status := r.versions[corev1.SchemeGroupVersion]["services/status"].(wholePart)
-	status.store.AfterDelete = allocator.AfterDelete
 }

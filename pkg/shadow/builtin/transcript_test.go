@@ -32,6 +32,9 @@ type step struct {
 	body   string // in YAML
 	// codeOnly has the rest of the answer not compared: the words are ours.
 	codeOnly bool
+	// malformed has both find the request malformed or invalid. Others they must
+	// not: a test with a mistake in it would find no difference.
+	malformed bool
 	// otherOwners has the owners of fields not compared.
 	otherOwners bool
 	// settles has a step that changes nothing repeated until the answers are the
@@ -68,6 +71,12 @@ func remove(why, path, options string) step {
 // refused marks a step whose refusal has words of ours.
 func refused(s step) step {
 	s.codeOnly = true
+	return s
+}
+
+// malformed marks a step that is to be one.
+func malformed(s step) step {
+	s.malformed = true
 	return s
 }
 
@@ -141,7 +150,7 @@ func (k *talker) say(t *testing.T, s step) (code int, answer map[string]any) {
 var (
 	uuids = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
 	// names that are generated
-	names = regexp.MustCompile(`kube-api-access-[a-z0-9]{5}|X509SHA256=[0-9a-f]+|\b10\.96\.\d+\.\d+\b`)
+	names = regexp.MustCompile(`kube-api-access-[a-z0-9]{5}|X509SHA256=[0-9a-f]+|gen-[a-z0-9]{5}|\b10\.9[69]\.\d+\.\d+\b`)
 	times = regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`)
 )
 
@@ -196,6 +205,9 @@ func compare(t *testing.T, theirs, ours *talker, steps []step) {
 	}
 }
 
+// mistaken are the codes of answers to what makes no sense.
+var mistaken = map[int]bool{http.StatusBadRequest: true, http.StatusUnprocessableEntity: true, http.StatusInternalServerError: true}
+
 // differ sends a step to both and returns how their answers differ.
 func differ(t *testing.T, theirs, ours *talker, s step) string {
 	t.Helper()
@@ -204,6 +216,8 @@ func differ(t *testing.T, theirs, ours *talker, s step) string {
 	switch {
 	case theirCode != ourCode:
 		return fmt.Sprintf("they answer %d, we %d\ntheirs: %v\nours: %v", theirCode, ourCode, theirAnswer, ourAnswer)
+	case mistaken[theirCode] && !s.malformed && !s.codeOnly:
+		return fmt.Sprintf("the test has a mistake: %v", theirAnswer)
 	case s.codeOnly && theirAnswer["reason"] != ourAnswer["reason"]:
 		return fmt.Sprintf("their reason is %v, ours %v", theirAnswer["reason"], ourAnswer["reason"])
 	case s.codeOnly:
