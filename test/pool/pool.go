@@ -25,7 +25,8 @@ import (
 )
 
 const (
-	program = "pool-coordinator"
+	// Program is what Programs has.
+	Program = "pool-coordinator"
 
 	// Name is the name of the pool.
 	Name = "hangzhou"
@@ -37,7 +38,7 @@ const (
 )
 
 // Programs are what process.Main must know.
-var Programs = map[string]func(context.Context) *cobra.Command{program: app.NewCommand}
+var Programs = map[string]func(context.Context) *cobra.Command{Program: app.NewCommand}
 
 // Pool is a coordinator with the cluster's authorities that it trusts.
 type Pool struct {
@@ -77,7 +78,7 @@ func New(config Config) (*Pool, error) {
 		return nil, err
 	}
 	own := filepath.Join(config.Dir, "coordinator")
-	serving, err := ca.Ensure(own, "serving", pki.Request{CommonName: program, Hosts: []string{"127.0.0.1", "localhost"}})
+	serving, err := ca.Ensure(own, "serving", pki.Request{CommonName: Program, Hosts: []string{"127.0.0.1", "localhost"}})
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +108,7 @@ func New(config Config) (*Pool, error) {
 		return nil, err
 	}
 	return &Pool{
-		Process: process.New(program, filepath.Join(config.Dir, program+".log"), args...),
+		Process: process.New(Program, filepath.Join(config.Dir, Program+".log"), args...),
 		Dir:     config.Dir, Port: port, CA: ca, TokenKeyFile: key,
 	}, nil
 }
@@ -134,6 +135,9 @@ func (p *Pool) WaitReady(ctx context.Context) (time.Duration, error) {
 	}
 	return time.Since(start), nil
 }
+
+// DataDir is the coordinator's.
+func (p *Pool) DataDir() string { return filepath.Join(p.Dir, "coordinator", "data") }
 
 // URL is where the coordinator serves.
 func (p *Pool) URL() string { return "https://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(p.Port)) }
