@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -167,6 +168,9 @@ func comparable(key string, value any, version string) any {
 		out := make([]any, len(v))
 		for i := range v {
 			out[i] = comparable("", v[i], version)
+		}
+		if key == "finalizers" {
+			slices.SortFunc(out, func(x, y any) int { return strings.Compare(fmt.Sprint(x), fmt.Sprint(y)) }) // a set
 		}
 		return out
 	case string:
