@@ -29,17 +29,15 @@ func (a *Allocator) giveAddresses(ctx context.Context, service, old *corev1.Serv
 	spec := &service.Spec
 	ips := slices.Clone(spec.ClusterIPs)
 	first := len(addresses(old))
-	left, err := a.leftBehind(ctx, old, first < len(spec.IPFamilies), c)
-	if err != nil {
-		return err
+	if old != nil && first < len(spec.IPFamilies) && !c.dryRun {
+		var err error
+		if c.left, err = a.leftBehind(ctx, c); err != nil {
+			return err
+		}
 	}
 	for i := first; i < len(spec.IPFamilies); i++ {
 		if i == len(ips) {
 			ips = append(ips, "")
-		}
-		if record := left[spec.IPFamilies[i]]; record != nil && ips[i] == "" && a.takeOver(ctx, record) == nil {
-			ips[i] = record.Name
-			continue
 		}
 		ip, err := a.giveAddress(ctx, service, i, ips[i], c)
 		if err != nil {
@@ -56,9 +54,13 @@ func (a *Allocator) giveAddresses(ctx context.Context, service, old *corev1.Serv
 
 // giveAddress gives the i-th address: the one that is asked for, or any.
 func (a *Allocator) giveAddress(ctx context.Context, service *corev1.Service, i int, asked string, c *claim) (string, error) {
-	r, err := a.usableRange(service, service.Spec.IPFamilies[i], asked)
+	family := service.Spec.IPFamilies[i]
+	r, err := a.usableRange(service, family, asked)
 	if err != nil {
 		return "", err
+	}
+	if record := c.left[family]; asked == "" && record != nil && a.takeOver(ctx, record) == nil {
+		return record.Name, nil
 	}
 	inUse, err := a.inUse(ctx, c)
 	if err != nil {
@@ -167,10 +169,7 @@ func (a *Allocator) claimAddress(ctx context.Context, addr netip.Addr, c *claim)
 // leftBehind returns records of addresses, one of each family, that a Service got
 // and does not hold: an update that met a conflict is tried again, and must not
 // take another address each time.
-func (a *Allocator) leftBehind(ctx context.Context, old *corev1.Service, needed bool, c *claim) (map[corev1.IPFamily]*networkingv1.IPAddress, error) {
-	if old == nil || !needed || c.dryRun {
-		return nil, nil
-	}
+func (a *Allocator) leftBehind(ctx context.Context, c *claim) (map[corev1.IPFamily]*networkingv1.IPAddress, error) {
 	records, err := a.listRecords(ctx)
 	if err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ package clusterip
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
@@ -178,7 +179,7 @@ func TestFailureInTheMiddleGivesBackTheBeginning(t *testing.T) {
 		s.Type = corev1.ServiceTypeNodePort
 		s.Ports = nil
 		for i := range int32(poolNodePorts.Size) {
-			s.Ports = append(s.Ports, corev1.ServicePort{Name: "p" + string(rune('a'+i/26)) + string(rune('a'+i%26)), Port: 1000 + i})
+			s.Ports = append(s.Ports, corev1.ServicePort{Name: fmt.Sprintf("p-%d", i), Port: 1000 + i})
 		}
 	}))
 	if _, err := pool.create(t.Context(), service("web", ofType(corev1.ServiceTypeNodePort))); err == nil || !strings.Contains(err.Error(), "no node port of the pool's range 32000-32047 is free") {
@@ -323,6 +324,35 @@ func TestMirroredServiceKeepsWhatTheCloudGave(t *testing.T) {
 	pool.wantRecorded(t)
 }
 
+func TestPreferenceForTwoFamiliesIsNoReasonToAddOneLater(t *testing.T) {
+	pool := newPool(t, 1)[0]
+	// It was made where there was one family.
+	pool.mirror(t, service("web", withIPs("10.96.0.9"), withPolicy(corev1.IPFamilyPolicyPreferDualStack), func(s *corev1.ServiceSpec) {
+		s.IPFamilies = []corev1.IPFamily{corev1.IPv4Protocol}
+	}))
+	same, err := pool.getService(t.Context(), keyOf(pool.clean(service("web"))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	same.Labels = map[string]string{"a": "b"}
+	if after := pool.mustUpdate(t, same); len(after.Spec.ClusterIPs) != 1 || len(after.Spec.IPFamilies) != 1 {
+		t.Errorf("got %v of %v", after.Spec.ClusterIPs, after.Spec.IPFamilies)
+	}
+	require := service("web", withPolicy(corev1.IPFamilyPolicyRequireDualStack))
+	if after := pool.mustUpdate(t, require); len(after.Spec.ClusterIPs) != 2 || len(after.Spec.IPFamilies) != 2 {
+		t.Errorf("got %v of %v", after.Spec.ClusterIPs, after.Spec.IPFamilies)
+	}
+}
+
+func TestServiceOlderThanThePluralCanBeChanged(t *testing.T) {
+	pool := newPool(t, 1)[0]
+	pool.mirror(t, service("web", func(s *corev1.ServiceSpec) { s.ClusterIP = "10.96.0.9" }))
+	after := pool.mustUpdate(t, service("web", withPolicy(corev1.IPFamilyPolicyRequireDualStack)))
+	if ips := after.Spec.ClusterIPs; len(ips) != 2 || ips[0] != "10.96.0.9" || after.Spec.ClusterIP != ips[0] {
+		t.Errorf("got %v", ips)
+	}
+}
+
 func TestGeneratedNamesOwnTheirAddresses(t *testing.T) {
 	pool := newPool(t, 1)[0]
 	unnamed := service("")
@@ -354,7 +384,7 @@ func TestServiceWithFinalizersKeepsItsAddressUntilItIsGone(t *testing.T) {
 	pool.wantRecorded(t)
 }
 
-func TestUnreachableEtcdIsNoReasonToGiveAnything(t *testing.T) {
+func TestCancelledRequestIsGivenNothing(t *testing.T) {
 	pool := newPool(t, 1)[0]
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -16,16 +16,14 @@ import (
 func inferPlural(service, old *corev1.Service) {
 	spec := &service.Spec
 	if old == nil {
-		if spec.ClusterIP != "" && len(spec.ClusterIPs) == 0 {
-			spec.ClusterIPs = []string{spec.ClusterIP}
-		}
+		spec.ClusterIPs = plural(spec)
 		return
 	}
 	was := &old.Spec
 	pluralKept := slices.Equal(spec.ClusterIPs, was.ClusterIPs)
 	switch {
 	case spec.ClusterIP == was.ClusterIP && len(spec.ClusterIPs) == 0:
-		spec.ClusterIPs = was.ClusterIPs
+		spec.ClusterIPs = plural(was)
 	case spec.ClusterIP == was.ClusterIP || !pluralKept:
 	case spec.ClusterIP == "":
 		spec.ClusterIPs = nil
@@ -43,7 +41,7 @@ func carryOver(service, old *corev1.Service) {
 			spec.ClusterIP = was.ClusterIP
 		}
 		if len(spec.ClusterIPs) == 0 {
-			spec.ClusterIPs = was.ClusterIPs
+			spec.ClusterIPs = plural(was)
 		}
 	}
 	if needsNodePorts(service) && needsNodePorts(old) {

@@ -61,10 +61,15 @@ func addresses(service *corev1.Service) []string {
 	if service == nil || !needsAddress(service) || isHeadless(service) {
 		return nil
 	}
-	if len(service.Spec.ClusterIPs) == 0 && service.Spec.ClusterIP != "" {
-		return []string{service.Spec.ClusterIP} // older than the plural
+	return plural(&service.Spec)
+}
+
+// plural returns clusterIPs, also of a Service that is older than the field.
+func plural(spec *corev1.ServiceSpec) []string {
+	if len(spec.ClusterIPs) == 0 && spec.ClusterIP != "" {
+		return []string{spec.ClusterIP}
 	}
-	return service.Spec.ClusterIPs
+	return spec.ClusterIPs
 }
 
 // parseAddr reads addresses as Kubernetes does, which allows for leading zeros.
@@ -96,7 +101,7 @@ func mayHaveNodePorts(service *corev1.Service) bool {
 // needsNodePorts tells Services whose ports all get one.
 func needsNodePorts(service *corev1.Service) bool {
 	allocate := service.Spec.AllocateLoadBalancerNodePorts
-	return mayHaveNodePorts(service) && !(isBalanced(service) && allocate != nil && !*allocate)
+	return mayHaveNodePorts(service) && (!isBalanced(service) || allocate == nil || *allocate)
 }
 
 func needsHealthCheckPort(service *corev1.Service) bool {

@@ -7,9 +7,8 @@ import (
 	"context"
 	"time"
 
-	networkingv1 "k8s.io/api/networking/v1"
-
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -30,6 +29,8 @@ type claim struct {
 	// inUse is what all Services held when the request began, nil if nobody has
 	// asked.
 	inUse *holding
+	// left are records that the Service has left behind, one of each family.
+	left map[corev1.IPFamily]*networkingv1.IPAddress
 
 	addresses []*networkingv1.IPAddress
 	ports     []portRecord

@@ -7,7 +7,6 @@ import (
 	"context"
 	"net/netip"
 	"os"
-	"strings"
 	"testing"
 	"time"
 
@@ -23,6 +22,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
+	"k8s.io/apimachinery/pkg/util/uuid"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	genericapirequest "k8s.io/apiserver/pkg/endpoints/request"
 	"k8s.io/apiserver/pkg/registry/generic"
@@ -82,7 +82,7 @@ func newPool(t *testing.T, coordinators int, change ...func(*Config)) []*coordin
 	if err := defaulting.AddToScheme(types); err != nil {
 		t.Fatal(err)
 	}
-	prefix := "/" + strings.ReplaceAll(t.Name(), "/", "-")
+	prefix := "/" + string(uuid.NewUUID())
 	var pool []*coordinator
 	for range coordinators {
 		client, err := clientv3.New(clientv3.Config{Endpoints: []string{"unix://" + member.SocketPath()}})
