@@ -186,18 +186,30 @@ func (m *Machine) doAndAwait(ctx context.Context, op supervise.Request, name str
 	if err := box.Do(m.control(), op, name); err != nil {
 		return fmt.Errorf("%s %s on %s: %w", op, name, m.Name, err)
 	}
-	again := op == supervise.Restart || op == supervise.Kill
+	ended := 0
+	if op == supervise.Restart || op == supervise.Kill {
+		ended = before.PID
+	}
+	if err := m.awaitProcess(ctx, name, want, ended); err != nil {
+		return fmt.Errorf("%s %s on %s: %w", op, name, m.Name, err)
+	}
+	return nil
+}
+
+// awaitProcess waits until a process is in that state, with another process id than
+// the one that ended.
+func (m *Machine) awaitProcess(ctx context.Context, name string, want supervise.State, ended int) error {
 	ctx, cancel := context.WithTimeout(ctx, processTimeout)
 	defer cancel()
-	err = wait.PollUntilContextCancel(ctx, pollInterval, true, func(context.Context) (bool, error) {
+	err := wait.PollUntilContextCancel(ctx, pollInterval, true, func(context.Context) (bool, error) {
 		now, err := m.process(name)
 		if err != nil {
 			return false, err
 		}
-		return now.State == want && (!again || now.PID != before.PID), nil
+		return now.State == want && (ended == 0 || now.PID != ended), nil
 	})
 	if err != nil {
-		return fmt.Errorf("%s %s on %s: wait until it is %s (see %s): %w", op, name, m.Name, want, m.Log(name), err)
+		return fmt.Errorf("wait until it is %s (see %s): %w", want, m.Log(name), err)
 	}
 	return nil
 }

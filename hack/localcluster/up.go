@@ -101,7 +101,7 @@ func (u *up) buildProducts(ctx context.Context) ([]builtImage, error) {
 // pruning the cache must not break a running cluster.
 func (u *up) ensurePrograms(ctx context.Context) error {
 	source := filepath.Join(u.opts.Checkout, "hack", "binaries")
-	set, err := binaries.Ensure(ctx, binaries.Options{Source: source, Progress: u.out}, binaries.All()...)
+	set, err := binaries.Ensure(ctx, binaries.Options{Source: source, Progress: u.out}, binaries.Machines()...)
 	if err != nil {
 		return err
 	}
@@ -188,7 +188,7 @@ func (u *up) bringUpNodes(ctx context.Context) error {
 // prepareControlPlane makes the certificates and the cloud's command lines.
 func (u *up) prepareControlPlane() error {
 	config := controlplane.Config{
-		Dir:               filepath.Join(u.Dir(), "controlplane"),
+		Dir:               u.controlPlaneDir(),
 		Binaries:          binaries.Set{},
 		Name:              u.Name(),
 		Address:           u.machineIP(0),
@@ -199,7 +199,7 @@ func (u *up) prepareControlPlane() error {
 		ControllerManager: true,
 		Scheduler:         true,
 	}
-	for _, name := range binaries.All() {
+	for _, name := range binaries.Machines() {
 		config.Binaries[name] = filepath.Join(u.BinDir(), name)
 	}
 	if d := u.NodeMonitorGracePeriod; d > 0 {
@@ -246,6 +246,7 @@ func (u *up) bootWith(ctx context.Context, m *Machine, spec box.Spec) error {
 		return err
 	}
 	old, err := box.ReadSpec(m.specPath())
+	spec.Added = old.Added // to stay until they are removed
 	if err == nil && m.Running() {
 		spec.Images = mergeImages(old.Images, spec.Images)
 		if u.replaced || !sameMachine(old, spec) {

@@ -8,6 +8,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -20,6 +22,7 @@ import (
 	"k8s.io/client-go/tools/remotecommand"
 
 	"github.com/steppe-io/steppe/hack/localcluster"
+	"github.com/steppe-io/steppe/hack/localcluster/supervise"
 )
 
 var servePort = intstr.FromInt32(8080)
@@ -279,5 +282,89 @@ func TestProcessesCanBeKilledAndStopped(t *testing.T) {
 	}
 	if err := cluster.WaitNodesReady(t.Context()); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// What is added to a machine is there like its own: after a crash, after a power
+// cut, until it is removed.
+func TestAddedProcess(t *testing.T) {
+	requireCluster(t)
+	m := cluster.Edge(2)
+	const name = "e2e-added"
+	t.Cleanup(func() {
+		if err := m.RemoveProcess(context.Background(), name); err != nil {
+			t.Error(err)
+		}
+	})
+	healAtEnd(t, m)
+	script := func(word string) supervise.Process {
+		return supervise.Process{Name: name, Argv: []string{"/bin/sh", "-c", "echo " + word + "; exec sleep 1000"}}
+	}
+	said := func(words ...string) {
+		t.Helper()
+		eventually(t, "the log says what was started", func(context.Context) error {
+			log, err := os.ReadFile(m.Log(name))
+			if err == nil && !slices.Equal(strings.Fields(string(log)), words) {
+				err = fmt.Errorf("it says %q, not %q", log, words)
+			}
+			return err
+		})
+	}
+	if err := m.AddProcess(t.Context(), script("one")); err != nil {
+		t.Fatal(err)
+	}
+	said("one")
+	if err := m.KillProcess(t.Context(), name); err != nil {
+		t.Fatal(err)
+	}
+	said("one", "one")
+	if err := m.AddProcess(t.Context(), script("two")); err != nil {
+		t.Fatal(err)
+	}
+	said("one", "one", "two")
+	if err := errors.Join(m.PowerOff(t.Context()), m.PowerOn(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	said("one", "one", "two", "two")
+	if err := m.RemoveProcess(t.Context(), name); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := m.Exec(t.Context(), "pgrep", "-f", "sleep 1000"); err == nil {
+		t.Errorf("it runs after it was removed: %s", out)
+	}
+	processes, err := m.Processes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range processes {
+		if p.Name == name {
+			t.Errorf("the machine still has %+v", p)
+		}
+	}
+}
+
+func TestFilesOfMachines(t *testing.T) {
+	requireCluster(t)
+	m := cluster.Edge(2)
+	const path = "/etc/e2e/files/a file"
+	for _, content := range []string{"one\n", "", "two 'three' $4\n"} {
+		if err := m.WriteFile(t.Context(), path, []byte(content), 0o640); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := m.ReadFile(t.Context(), path); err != nil || string(got) != content {
+			t.Errorf("got %q, %v, want %q", got, err, content)
+		}
+	}
+	if got, err := m.Exec(t.Context(), "stat", "-c", "%a", path); err != nil || got != "640\n" {
+		t.Errorf("the mode is %q, %v", got, err)
+	}
+	if _, err := os.Stat("/etc/e2e"); err == nil {
+		t.Error("the file is on the host")
+	}
+	if _, err := m.Exec(t.Context(), "rm", "-r", "/etc/e2e"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.ReadFile(t.Context(), path); err == nil || !strings.Contains(err.Error(), "No such file") {
+		t.Errorf("reading what is not there: %v", err)
 	}
 }

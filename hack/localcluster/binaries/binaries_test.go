@@ -19,7 +19,7 @@ import (
 func fakeSource(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	for _, module := range []string{"kubernetes", "etcd", "containerd", "cni"} {
+	for _, module := range []string{"kubernetes", "etcd", "containerd", "cni", "coredns"} {
 		writeFile(t, filepath.Join(dir, module, "go.mod"), "module x\n\ngo 1.26.0\n")
 		writeFile(t, filepath.Join(dir, module, "go.sum"), "")
 	}
@@ -168,7 +168,7 @@ func TestCatalogMatchesModules(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !strings.Contains(string(mod), "\t"+p.pkg+"\n") {
+		if !strings.Contains(string(mod), "\t"+p.pkg+"\n") && !strings.Contains(string(mod), "\ntool "+p.pkg+"\n") {
 			t.Errorf("hack/binaries/%s/go.mod has no tool %s", p.module, p.pkg)
 		}
 		if p.module == "kubernetes" && !strings.Contains(string(mod), "k8s.io/kubernetes "+KubernetesVersion) {

@@ -34,6 +34,8 @@ const (
 	CNILoopback  = "loopback"
 	CNIPortmap   = "portmap"
 	CNIPtp       = "ptp"
+
+	CoreDNS = "coredns"
 )
 
 // program says where a program comes from.
@@ -61,6 +63,7 @@ var catalog = []program{
 	{CNIHostLocal, "cni", "github.com/containernetworking/plugins/plugins/ipam/host-local"},
 	{CNILoopback, "cni", "github.com/containernetworking/plugins/plugins/main/loopback"},
 	{CNIPortmap, "cni", "github.com/containernetworking/plugins/plugins/meta/portmap"},
+	{CoreDNS, "coredns", "github.com/coredns/coredns"},
 }
 
 // All returns the name of every program, in build order.
@@ -70,6 +73,12 @@ func All() []string {
 		names[i] = p.name
 	}
 	return names
+}
+
+// Machines returns what the machines of the local cluster run: all but what only
+// some tests want.
+func Machines() []string {
+	return slices.DeleteFunc(All(), func(name string) bool { return name == CoreDNS })
 }
 
 // ControlPlane returns what package controlplane needs without the controller

@@ -4,10 +4,14 @@
 package box
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/steppe-io/steppe/hack/localcluster/supervise"
@@ -148,5 +152,77 @@ func TestSpecSurvivesTheFile(t *testing.T) {
 	}
 	if got.Hostname != want.Hostname || got.Files[0] != want.Files[0] || *got.Processes[0].After != *want.Processes[0].After {
 		t.Errorf("got %+v", got)
+	}
+}
+
+// endless is a process that runs until it is told to end.
+type endless struct{ exited chan string }
+
+func (endless) PID() int                { return 1 }
+func (e endless) Exited() <-chan string { return e.exited }
+func (e endless) Signal(syscall.Signal) error {
+	e.exited <- "signal"
+	return nil
+}
+
+func TestAddedProcessesFollowTheSpec(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "spec.json")
+	own := supervise.Process{Name: "kubelet"}
+	starts := make(chan supervise.Process, 10)
+	supervisor := supervise.New([]supervise.Process{own}, supervise.Options{Start: func(p supervise.Process) (supervise.Child, error) {
+		starts <- p
+		return endless{make(chan string, 1)}, nil
+	}})
+	a := &additions{specPath: path, to: supervisor}
+	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer cancel()
+	one := supervise.Process{Name: "one", Argv: []string{"/one"}, After: &supervise.Address{Network: "tcp", Address: "x:1"}}
+	two := supervise.Process{Name: "two", Argv: []string{"/two"}}
+	changed := supervise.Process{Name: "two", Argv: []string{"/two", "--flag"}}
+	for i, step := range []struct {
+		reason string
+		added  []supervise.Process
+		starts []string // of their arguments
+		names  []string
+	}{
+		{"what the spec has at boot is kept from the start", []supervise.Process{one}, []string{"", "/one"}, []string{"kubelet", "one"}},
+		{"one more", []supervise.Process{one, two}, []string{"/two"}, []string{"kubelet", "one", "two"}},
+		{"nothing changed", []supervise.Process{one, two}, nil, []string{"kubelet", "one", "two"}},
+		{"one has other arguments", []supervise.Process{changed, one}, []string{"/two --flag"}, []string{"kubelet", "one", "two"}},
+		{"one is gone", []supervise.Process{changed}, nil, []string{"kubelet", "two"}},
+		{"all are gone", nil, nil, []string{"kubelet"}},
+	} {
+		if err := (Spec{Added: step.added}).Write(path); err != nil {
+			t.Fatal(err)
+		}
+		if err := a.sync(); err != nil {
+			t.Fatalf("%s: %v", step.reason, err)
+		}
+		if i == 0 {
+			running.Go(func() { supervisor.Run(ctx) })
+		}
+		var started []string
+		for range step.starts {
+			started = append(started, strings.Join((<-starts).Argv, " "))
+		}
+		slices.Sort(started)
+		if len(starts) > 0 || !slices.Equal(started, step.starts) {
+			t.Errorf("%s: started %q and %d more, want %q", step.reason, started, len(starts), step.starts)
+		}
+		var names []string
+		for _, status := range supervisor.Status() {
+			names = append(names, status.Name)
+		}
+		if slices.Sort(names); !slices.Equal(names, step.names) {
+			t.Errorf("%s: there are %q, want %q", step.reason, names, step.names)
+		}
+	}
+	if err := (Spec{Added: []supervise.Process{own}}).Write(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.sync(); err == nil {
+		t.Error("a process was added that has the name of the machine's own")
 	}
 }

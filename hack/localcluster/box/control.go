@@ -23,7 +23,8 @@ const controlTimeout = 2 * time.Minute
 // request is what a client of the control socket sends: one JSON object per
 // connection.
 type request struct {
-	// Op is status, import, or a supervise.Request with the process's name.
+	// Op is status, import, sync, or a supervise.Request with the process's
+	// name.
 	Op      string `json:"op"`
 	Process string `json:"process,omitempty"`
 }
@@ -52,6 +53,15 @@ func Do(socket string, op supervise.Request, process string) error {
 // its spec again and to import those whose digest changed.
 func ImportImages(socket string) error {
 	_, err := ask(socket, request{Op: "import"})
+	return err
+}
+
+// SyncProcesses asks the init behind a control socket to read the added processes
+// in its spec again: to start new ones, to end those that are gone, and to do both
+// to those that changed. It returns when what had to end is gone; what is new may
+// be yet to start.
+func SyncProcesses(socket string) error {
+	_, err := ask(socket, request{Op: "sync"})
 	return err
 }
 

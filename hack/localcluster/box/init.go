@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 
@@ -48,7 +49,7 @@ func Main(specPath string) error {
 	if err := serveControl(spec.Control, m.answer); err != nil {
 		return err
 	}
-	klog.FromContext(ctx).Info("Machine booted", "machine", spec.Hostname, "processes", len(spec.Processes))
+	klog.FromContext(ctx).Info("Machine booted", "machine", spec.Hostname, "processes", len(spec.Processes)+len(spec.Added))
 	m.supervisor.Run(ctx)
 	klog.FromContext(ctx).Info("Machine halted", "machine", spec.Hostname)
 	return nil
@@ -76,7 +77,10 @@ type machine struct {
 	reaper     *reaper
 	importer   *importer
 	supervisor *supervise.Supervisor
-	logs       map[string]*logFile
+	added      *additions
+
+	mu   sync.Mutex
+	logs map[string]*logFile // guarded by mu
 }
 
 func newMachine(spec Spec, specPath string) (*machine, error) {
@@ -92,13 +96,9 @@ func newMachine(spec Spec, specPath string) (*machine, error) {
 		logs:   map[string]*logFile{},
 	}
 	m.importer = &importer{specPath: specPath, ctr: ctr, reaper: m.reaper}
-	for _, p := range spec.Processes {
-		if m.logs[p.Name], err = openLog(spec.Logs, p.Name, maxLog); err != nil {
-			return nil, err
-		}
-	}
-	m.supervisor = supervise.New(spec.Processes, supervise.Options{Start: m.start, Gate: m.gate})
-	return m, nil
+	m.supervisor = supervise.New(spec.Processes, supervise.Options{Start: m.start(spec.Logs), Gate: m.gate})
+	m.added = &additions{specPath: specPath, to: m.supervisor}
+	return m, m.added.sync()
 }
 
 // clearFirewall drops the rules that kube-proxy left in the network namespace
@@ -112,13 +112,35 @@ func (m *machine) clearFirewall() error {
 	return m.reaper.runOnce(nft, "flush", "ruleset")
 }
 
-func (m *machine) start(p supervise.Process) (supervise.Child, error) {
-	output, err := m.logs[p.Name].pipe()
-	if err != nil {
-		return nil, err
+// start returns the function that starts a process, with its output going to its
+// log.
+func (m *machine) start(logs string) func(supervise.Process) (supervise.Child, error) {
+	return func(p supervise.Process) (supervise.Child, error) {
+		log, err := m.log(logs, p.Name)
+		if err != nil {
+			return nil, err
+		}
+		output, err := log.pipe()
+		if err != nil {
+			return nil, err
+		}
+		defer output.Close()
+		return m.reaper.start(p.Argv, output)
 	}
-	defer output.Close()
-	return m.reaper.start(p.Argv, output)
+}
+
+// log returns a process's log, which is opened once.
+func (m *machine) log(dir, name string) (*logFile, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.logs[name] == nil {
+		log, err := openLog(dir, name, maxLog)
+		if err != nil {
+			return nil, err
+		}
+		m.logs[name] = log
+	}
+	return m.logs[name], nil
 }
 
 // gate returns when the process may be started.
@@ -158,6 +180,8 @@ func (m *machine) answer(req request) reply {
 		return reply{Processes: m.supervisor.Status()}
 	case "import":
 		err = m.importer.importNew()
+	case "sync":
+		err = m.added.sync()
 	default:
 		err = m.supervisor.Do(supervise.Request(req.Op), req.Process)
 	}

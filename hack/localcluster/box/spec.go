@@ -36,6 +36,9 @@ type Spec struct {
 	Images []Image `json:"images,omitempty"`
 	// Processes are kept running.
 	Processes []supervise.Process `json:"processes"`
+	// Added are kept running, too. Unlike Processes they may change while the
+	// machine is on, see SyncProcesses.
+	Added []supervise.Process `json:"added,omitempty"`
 }
 
 // File is a file of the machine's own.

@@ -14,6 +14,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -71,9 +72,15 @@ type Status struct {
 	LastExit string    `json:"lastExit,omitempty"`
 }
 
-// Supervisor keeps a fixed set of processes.
+// Supervisor keeps processes.
 type Supervisor struct {
-	keepers []*keeper // in order of starting
+	opts Options
+
+	mu      sync.Mutex      // guards the fields below
+	keepers []*keeper       // in order of starting
+	keep    context.Context // Run's, as long as it keeps; else nil
+	ended   bool
+	running sync.WaitGroup // a keeper each; added to under mu
 }
 
 // New returns a supervisor of the processes; Run starts them.
@@ -81,7 +88,7 @@ func New(processes []Process, opts Options) *Supervisor {
 	if opts.Clock == nil {
 		opts.Clock = clock.RealClock{}
 	}
-	s := &Supervisor{}
+	s := &Supervisor{opts: opts}
 	for _, p := range processes {
 		s.keepers = append(s.keepers, newKeeper(p, opts))
 	}
@@ -94,20 +101,68 @@ func (s *Supervisor) Run(ctx context.Context) {
 	// The keepers outlive ctx by the time it takes to stop in order.
 	keep, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	var wg sync.WaitGroup
+	s.mu.Lock()
+	s.keep = keep
 	for _, k := range s.keepers {
-		wg.Go(func() { k.run(keep) })
+		s.running.Go(func() { k.run(keep) })
 	}
+	s.mu.Unlock()
 	<-ctx.Done()
-	for i := len(s.keepers) - 1; i >= 0; i-- {
-		s.keepers[i].send(quitEvent)
-		<-s.keepers[i].finished
+	s.mu.Lock()
+	s.keep, s.ended = nil, true
+	keepers := slices.Clone(s.keepers)
+	s.mu.Unlock()
+	for _, k := range slices.Backward(keepers) {
+		k.quit()
 	}
-	wg.Wait()
+	s.running.Wait()
+}
+
+// Add keeps another process, after all others.
+func (s *Supervisor) Add(p Process) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		return errors.New("the supervisor has ended")
+	}
+	if s.find(p.Name) >= 0 {
+		return fmt.Errorf("there is a process %q already", p.Name)
+	}
+	k := newKeeper(p, s.opts)
+	s.keepers = append(s.keepers, k)
+	if keep := s.keep; keep != nil {
+		s.running.Go(func() { k.run(keep) })
+	}
+	return nil
+}
+
+// Remove ends a process as Stop does, and forgets it. It returns when the process
+// is gone.
+func (s *Supervisor) Remove(name string) error {
+	s.mu.Lock()
+	i := s.find(name)
+	if i < 0 {
+		s.mu.Unlock()
+		return fmt.Errorf("%w: %q", ErrNoSuchProcess, name)
+	}
+	k, runs := s.keepers[i], s.keep != nil || s.ended
+	s.keepers = slices.Delete(s.keepers, i, i+1)
+	s.mu.Unlock()
+	if runs {
+		k.quit()
+	}
+	return nil
+}
+
+// find returns the place of a process among the keepers, or -1. The caller holds mu.
+func (s *Supervisor) find(name string) int {
+	return slices.IndexFunc(s.keepers, func(k *keeper) bool { return k.process.Name == name })
 }
 
 // Status returns the state of every process.
 func (s *Supervisor) Status() []Status {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	all := make([]Status, len(s.keepers))
 	for i, k := range s.keepers {
 		all[i] = k.currentStatus()
@@ -142,13 +197,16 @@ func (s *Supervisor) Do(request Request, name string) error {
 	if !ok {
 		return fmt.Errorf("unknown request %q, must be restart, kill, stop or start", request)
 	}
-	for _, k := range s.keepers {
-		if k.process.Name == name {
-			k.send(e)
-			return nil
-		}
+	s.mu.Lock()
+	i := s.find(name)
+	if i < 0 {
+		s.mu.Unlock()
+		return fmt.Errorf("%w: %q", ErrNoSuchProcess, name)
 	}
-	return fmt.Errorf("%w: %q", ErrNoSuchProcess, name)
+	k := s.keepers[i]
+	s.mu.Unlock()
+	k.send(e)
+	return nil
 }
 
 // keeper owns one process. Only its goroutine touches life, child and timer.
@@ -183,6 +241,12 @@ func (k *keeper) send(e event) {
 	case k.requests <- e:
 	case <-k.finished:
 	}
+}
+
+// quit ends the process for good, and returns when it is gone.
+func (k *keeper) quit() {
+	k.send(quitEvent)
+	<-k.finished
 }
 
 func (k *keeper) currentStatus() Status {

@@ -170,3 +170,53 @@ func TestGateHoldsBack(t *testing.T) {
 		t.Errorf("started in the order %v", m.started)
 	}
 }
+
+func TestProcessesComeAndGo(t *testing.T) {
+	m := &machine{children: map[string]*fakeChild{}}
+	s := New([]Process{{Name: "a"}, {Name: "b"}}, Options{Start: m.start})
+	if err := s.Remove("a"); err != nil { // before it was ever started
+		t.Fatal(err)
+	}
+	if err := s.Add(Process{Name: "c"}); err != nil {
+		t.Fatal(err)
+	}
+	stop := run(t, s)
+	eventually(t, "b and c", func() bool { return stateOf(s, "b").State == Running && stateOf(s, "c").State == Running })
+	if err := s.Add(Process{Name: "d"}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "d", func() bool { return stateOf(s, "d").State == Running })
+	if err := s.Add(Process{Name: "d"}); err == nil {
+		t.Error("two processes of one name")
+	}
+
+	if err := s.Remove("c"); err != nil {
+		t.Fatal(err)
+	}
+	if st := stateOf(s, "c"); st.Name != "" {
+		t.Errorf("after it was removed c is %+v", st)
+	}
+	if err := s.Remove("c"); !errors.Is(err, ErrNoSuchProcess) {
+		t.Errorf("removed twice: %v", err)
+	}
+	if err := s.Add(Process{Name: "c", Argv: []string{"again"}}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "c again", func() bool { return stateOf(s, "c").State == Running })
+	if st := stateOf(s, "b"); st.Restarts != 0 || st.PID != 1 && st.PID != 2 {
+		t.Errorf("the others touched b: %+v", st)
+	}
+
+	stop()
+	for _, st := range s.Status() {
+		if st.State != Done {
+			t.Errorf("at the end %s is %s", st.Name, st.State)
+		}
+	}
+	if err := s.Add(Process{Name: "e"}); err == nil {
+		t.Error("a process was added after the end")
+	}
+	if err := s.Remove("d"); err != nil {
+		t.Errorf("remove after the end: %v", err)
+	}
+}
