@@ -116,6 +116,7 @@ var coreRows = []Resource{
 		ClusterScoped: true, Status: true,
 		ReturnsDeleted: true,
 		Hooks:          persistentVolumeHooks,
+		Dependents:     rest.Unsupported,
 	},
 	{
 		Kind: corev1.SchemeGroupVersion.WithKind("PersistentVolumeClaim"), Name: "persistentvolumeclaims", Singular: "persistentvolumeclaim", ShortNames: []string{"pvc"},
@@ -138,17 +139,20 @@ var coreRows = []Resource{
 		Columns:        table.PodTemplates,
 		Generation:     true,
 		ReturnsDeleted: true,
+		Dependents:     rest.Unsupported,
 	},
 	{
 		Kind: corev1.SchemeGroupVersion.WithKind("LimitRange"), Name: "limitranges", Singular: "limitrange", ShortNames: []string{"limits"},
 		CreateOnUpdate: true,
 		Hooks:          limitRangeHooks,
+		Dependents:     rest.Unsupported,
 	},
 	{
 		Kind: corev1.SchemeGroupVersion.WithKind("ResourceQuota"), Name: "resourcequotas", Singular: "resourcequota", ShortNames: []string{"quota"},
 		Columns:        table.ResourceQuotas,
 		Status:         true,
 		ReturnsDeleted: true,
+		Dependents:     rest.Unsupported,
 	},
 }
 

@@ -28,12 +28,12 @@ var extensions = []string{"api-extensions"}
 
 // policies are what admission is told by.
 var policiesRows = []Resource{
-	{Kind: admissionregistrationv1.SchemeGroupVersion.WithKind("ValidatingAdmissionPolicy"), Name: "validatingadmissionpolicies", Singular: "validatingadmissionpolicy", Columns: table.ValidatingAdmissionPolicies, Categories: extensions, ClusterScoped: true, Status: true, Generation: true, MustNameVersion: true, StatusAlone: true, StatusResets: []string{"spec", "metadata"}},
-	{Kind: admissionregistrationv1.SchemeGroupVersion.WithKind("ValidatingAdmissionPolicyBinding"), Name: "validatingadmissionpolicybindings", Singular: "validatingadmissionpolicybinding", Columns: table.ValidatingAdmissionPolicyBindings, Categories: extensions, ClusterScoped: true, Generation: true, MustNameVersion: true},
-	{Kind: admissionregistrationv1.SchemeGroupVersion.WithKind("MutatingAdmissionPolicy"), Name: "mutatingadmissionpolicies", Singular: "mutatingadmissionpolicy", Columns: table.MutatingAdmissionPolicies, Categories: extensions, ClusterScoped: true, Generation: true, MustNameVersion: true},
-	{Kind: admissionregistrationv1.SchemeGroupVersion.WithKind("MutatingAdmissionPolicyBinding"), Name: "mutatingadmissionpolicybindings", Singular: "mutatingadmissionpolicybinding", Columns: table.MutatingAdmissionPolicyBindings, Categories: extensions, ClusterScoped: true, Generation: true, MustNameVersion: true},
-	{Kind: admissionregistrationv1.SchemeGroupVersion.WithKind("ValidatingWebhookConfiguration"), Name: "validatingwebhookconfigurations", Singular: "validatingwebhookconfiguration", Columns: table.ValidatingWebhookConfigurations, Categories: extensions, ClusterScoped: true, Generation: true, MustNameVersion: true},
-	{Kind: admissionregistrationv1.SchemeGroupVersion.WithKind("MutatingWebhookConfiguration"), Name: "mutatingwebhookconfigurations", Singular: "mutatingwebhookconfiguration", Columns: table.MutatingWebhookConfigurations, Categories: extensions, ClusterScoped: true, Generation: true, MustNameVersion: true},
+	{Kind: admissionregistrationv1.SchemeGroupVersion.WithKind("ValidatingAdmissionPolicy"), Name: "validatingadmissionpolicies", Singular: "validatingadmissionpolicy", Dependents: rest.Unsupported, Columns: table.ValidatingAdmissionPolicies, Categories: extensions, ClusterScoped: true, Status: true, Generation: true, MustNameVersion: true, StatusAlone: true, StatusResets: []string{"spec", "metadata"}},
+	{Kind: admissionregistrationv1.SchemeGroupVersion.WithKind("ValidatingAdmissionPolicyBinding"), Name: "validatingadmissionpolicybindings", Singular: "validatingadmissionpolicybinding", Dependents: rest.Unsupported, Columns: table.ValidatingAdmissionPolicyBindings, Categories: extensions, ClusterScoped: true, Generation: true, MustNameVersion: true},
+	{Kind: admissionregistrationv1.SchemeGroupVersion.WithKind("MutatingAdmissionPolicy"), Name: "mutatingadmissionpolicies", Singular: "mutatingadmissionpolicy", Dependents: rest.Unsupported, Columns: table.MutatingAdmissionPolicies, Categories: extensions, ClusterScoped: true, Generation: true, MustNameVersion: true},
+	{Kind: admissionregistrationv1.SchemeGroupVersion.WithKind("MutatingAdmissionPolicyBinding"), Name: "mutatingadmissionpolicybindings", Singular: "mutatingadmissionpolicybinding", Dependents: rest.Unsupported, Columns: table.MutatingAdmissionPolicyBindings, Categories: extensions, ClusterScoped: true, Generation: true, MustNameVersion: true},
+	{Kind: admissionregistrationv1.SchemeGroupVersion.WithKind("ValidatingWebhookConfiguration"), Name: "validatingwebhookconfigurations", Singular: "validatingwebhookconfiguration", Dependents: rest.Unsupported, Columns: table.ValidatingWebhookConfigurations, Categories: extensions, ClusterScoped: true, Generation: true, MustNameVersion: true},
+	{Kind: admissionregistrationv1.SchemeGroupVersion.WithKind("MutatingWebhookConfiguration"), Name: "mutatingwebhookconfigurations", Singular: "mutatingwebhookconfiguration", Dependents: rest.Unsupported, Columns: table.MutatingWebhookConfigurations, Categories: extensions, ClusterScoped: true, Generation: true, MustNameVersion: true},
 }
 
 var appsRows = []Resource{
@@ -60,7 +60,7 @@ var disruptionRows = []Resource{
 }
 
 var coordinationRows = []Resource{
-	{Kind: coordinationv1.SchemeGroupVersion.WithKind("Lease"), Name: "leases", Singular: "lease", Columns: table.Leases, CreateOnUpdate: true, MustNameVersion: true, Hooks: leaseHooks},
+	{Kind: coordinationv1.SchemeGroupVersion.WithKind("Lease"), Name: "leases", Singular: "lease", Dependents: rest.Unsupported, Columns: table.Leases, CreateOnUpdate: true, MustNameVersion: true, Hooks: leaseHooks},
 }
 
 var discoveryRows = []Resource{
@@ -69,10 +69,10 @@ var discoveryRows = []Resource{
 
 var networkingRows = []Resource{
 	{Kind: networkingv1.SchemeGroupVersion.WithKind("Ingress"), Name: "ingresses", Singular: "ingress", Columns: table.Ingresses, ShortNames: []string{"ing"}, Key: "ingress", Status: true, Generation: true},
-	{Kind: networkingv1.SchemeGroupVersion.WithKind("IngressClass"), Name: "ingressclasses", Singular: "ingressclass", Columns: table.IngressClasses, ClusterScoped: true, Generation: true},
+	{Kind: networkingv1.SchemeGroupVersion.WithKind("IngressClass"), Name: "ingressclasses", Singular: "ingressclass", Dependents: rest.Unsupported, Columns: table.IngressClasses, ClusterScoped: true, Generation: true},
 	{Kind: networkingv1.SchemeGroupVersion.WithKind("NetworkPolicy"), Name: "networkpolicies", Singular: "networkpolicy", Columns: table.NetworkPolicies, ShortNames: []string{"netpol"}, Generation: true},
-	{Kind: networkingv1.SchemeGroupVersion.WithKind("ServiceCIDR"), Name: "servicecidrs", Singular: "servicecidr", Columns: table.ServiceCIDRs, ClusterScoped: true, Status: true, StatusAlone: true, StatusResets: []string{"spec", "metadata"}},
-	{Kind: networkingv1.SchemeGroupVersion.WithKind("IPAddress"), Name: "ipaddresses", Singular: "ipaddress", Columns: table.IPAddresses, ShortNames: []string{"ip"}, ClusterScoped: true,
+	{Kind: networkingv1.SchemeGroupVersion.WithKind("ServiceCIDR"), Name: "servicecidrs", Singular: "servicecidr", Dependents: rest.Unsupported, Columns: table.ServiceCIDRs, ClusterScoped: true, Status: true, StatusAlone: true, StatusResets: []string{"spec", "metadata"}},
+	{Kind: networkingv1.SchemeGroupVersion.WithKind("IPAddress"), Name: "ipaddresses", Singular: "ipaddress", Dependents: rest.Unsupported, Columns: table.IPAddresses, ShortNames: []string{"ip"}, ClusterScoped: true,
 		Fields: []Field{
 			by("spec.parentRef.name", func(ip *networkingv1.IPAddress) string { return parentOf(ip).Name }),
 			by("spec.parentRef.namespace", func(ip *networkingv1.IPAddress) string { return parentOf(ip).Namespace }),
@@ -88,39 +88,39 @@ func parentOf(ip *networkingv1.IPAddress) networkingv1.ParentReference {
 }
 
 var nodeRows = []Resource{
-	{Kind: nodev1.SchemeGroupVersion.WithKind("RuntimeClass"), Name: "runtimeclasses", Singular: "runtimeclass", Columns: table.RuntimeClasses, ClusterScoped: true, CreateOnUpdate: true, MustNameVersion: true},
+	{Kind: nodev1.SchemeGroupVersion.WithKind("RuntimeClass"), Name: "runtimeclasses", Singular: "runtimeclass", Dependents: rest.Unsupported, Columns: table.RuntimeClasses, ClusterScoped: true, CreateOnUpdate: true, MustNameVersion: true},
 }
 
 var schedulingRows = []Resource{
-	{Kind: schedulingv1.SchemeGroupVersion.WithKind("PriorityClass"), Name: "priorityclasses", Singular: "priorityclass", Columns: table.PriorityClasses, ShortNames: []string{"pc"}, ClusterScoped: true, Hooks: priorityClassHooks},
+	{Kind: schedulingv1.SchemeGroupVersion.WithKind("PriorityClass"), Name: "priorityclasses", Singular: "priorityclass", Dependents: rest.Unsupported, Columns: table.PriorityClasses, ShortNames: []string{"pc"}, ClusterScoped: true, Hooks: priorityClassHooks},
 }
 
 var storageRows = []Resource{
-	{Kind: storagev1.SchemeGroupVersion.WithKind("StorageClass"), Name: "storageclasses", Singular: "storageclass", Columns: table.StorageClasses, ShortNames: []string{"sc"}, ClusterScoped: true, ReturnsDeleted: true},
-	{Kind: storagev1.SchemeGroupVersion.WithKind("VolumeAttachment"), Name: "volumeattachments", Singular: "volumeattachment", Columns: table.VolumeAttachments, ClusterScoped: true, Status: true, MustNameVersion: true, ReturnsDeleted: true, StatusAlone: true, StatusResets: []string{"spec", "metadata"}},
-	{Kind: storagev1.SchemeGroupVersion.WithKind("CSINode"), Name: "csinodes", Singular: "csinode", Columns: table.CSINodes, ClusterScoped: true, MustNameVersion: true, ReturnsDeleted: true},
-	{Kind: storagev1.SchemeGroupVersion.WithKind("CSIDriver"), Name: "csidrivers", Singular: "csidriver", Columns: table.CSIDrivers, ClusterScoped: true, MustNameVersion: true, ReturnsDeleted: true, Hooks: csiDriverHooks},
-	{Kind: storagev1.SchemeGroupVersion.WithKind("CSIStorageCapacity"), Name: "csistoragecapacities", Singular: "csistoragecapacity", MustNameVersion: true},
-	{Kind: storagev1.SchemeGroupVersion.WithKind("VolumeAttributesClass"), Name: "volumeattributesclasses", Singular: "volumeattributesclass", Columns: table.VolumeAttributesClasses, ShortNames: []string{"vac"}, ClusterScoped: true, ReturnsDeleted: true},
+	{Kind: storagev1.SchemeGroupVersion.WithKind("StorageClass"), Name: "storageclasses", Singular: "storageclass", Dependents: rest.Unsupported, Columns: table.StorageClasses, ShortNames: []string{"sc"}, ClusterScoped: true, ReturnsDeleted: true},
+	{Kind: storagev1.SchemeGroupVersion.WithKind("VolumeAttachment"), Name: "volumeattachments", Singular: "volumeattachment", Dependents: rest.Unsupported, Columns: table.VolumeAttachments, ClusterScoped: true, Status: true, MustNameVersion: true, ReturnsDeleted: true, StatusAlone: true, StatusResets: []string{"spec", "metadata"}},
+	{Kind: storagev1.SchemeGroupVersion.WithKind("CSINode"), Name: "csinodes", Singular: "csinode", Dependents: rest.Unsupported, Columns: table.CSINodes, ClusterScoped: true, MustNameVersion: true, ReturnsDeleted: true},
+	{Kind: storagev1.SchemeGroupVersion.WithKind("CSIDriver"), Name: "csidrivers", Singular: "csidriver", Dependents: rest.Unsupported, Columns: table.CSIDrivers, ClusterScoped: true, MustNameVersion: true, ReturnsDeleted: true, Hooks: csiDriverHooks},
+	{Kind: storagev1.SchemeGroupVersion.WithKind("CSIStorageCapacity"), Name: "csistoragecapacities", Singular: "csistoragecapacity", Dependents: rest.Unsupported, MustNameVersion: true},
+	{Kind: storagev1.SchemeGroupVersion.WithKind("VolumeAttributesClass"), Name: "volumeattributesclasses", Singular: "volumeattributesclass", Dependents: rest.Unsupported, Columns: table.VolumeAttributesClasses, ShortNames: []string{"vac"}, ClusterScoped: true, ReturnsDeleted: true},
 }
 
 var rbacRows = []Resource{
 	{Kind: rbacv1.SchemeGroupVersion.WithKind("Role"), Name: "roles", Singular: "role", CreateOnUpdate: true},
 	{Kind: rbacv1.SchemeGroupVersion.WithKind("RoleBinding"), Name: "rolebindings", Singular: "rolebinding", Columns: table.RoleBindings, CreateOnUpdate: true},
-	{Kind: rbacv1.SchemeGroupVersion.WithKind("ClusterRole"), Name: "clusterroles", Singular: "clusterrole", ClusterScoped: true, CreateOnUpdate: true},
-	{Kind: rbacv1.SchemeGroupVersion.WithKind("ClusterRoleBinding"), Name: "clusterrolebindings", Singular: "clusterrolebinding", Columns: table.ClusterRoleBindings, ClusterScoped: true, CreateOnUpdate: true},
+	{Kind: rbacv1.SchemeGroupVersion.WithKind("ClusterRole"), Name: "clusterroles", Singular: "clusterrole", Dependents: rest.Unsupported, ClusterScoped: true, CreateOnUpdate: true},
+	{Kind: rbacv1.SchemeGroupVersion.WithKind("ClusterRoleBinding"), Name: "clusterrolebindings", Singular: "clusterrolebinding", Dependents: rest.Unsupported, Columns: table.ClusterRoleBindings, ClusterScoped: true, CreateOnUpdate: true},
 }
 
 var certificatesRows = []Resource{
-	{Kind: certificatesv1.SchemeGroupVersion.WithKind("CertificateSigningRequest"), Name: "certificatesigningrequests", Singular: "certificatesigningrequest", Columns: table.CertificateSigningRequests, ShortNames: []string{"csr"}, ClusterScoped: true, Status: true, Hooks: certificateHooks, Resets: []string{"spec", "status"}, StatusResets: []string{"spec", "status.conditions"},
+	{Kind: certificatesv1.SchemeGroupVersion.WithKind("CertificateSigningRequest"), Name: "certificatesigningrequests", Singular: "certificatesigningrequest", Dependents: rest.Unsupported, Columns: table.CertificateSigningRequests, ShortNames: []string{"csr"}, ClusterScoped: true, Status: true, Hooks: certificateHooks, Resets: []string{"spec", "status"}, StatusResets: []string{"spec", "status.conditions"},
 		Fields: []Field{by("spec.signerName", func(csr *certificatesv1.CertificateSigningRequest) string { return csr.Spec.SignerName })}},
 }
 
 var devicesRows = []Resource{
-	{Kind: resourcev1.SchemeGroupVersion.WithKind("DeviceClass"), Name: "deviceclasses", Singular: "deviceclass", Columns: table.DeviceClasses, ClusterScoped: true, Generation: true, ReturnsDeleted: true},
+	{Kind: resourcev1.SchemeGroupVersion.WithKind("DeviceClass"), Name: "deviceclasses", Singular: "deviceclass", Dependents: rest.Unsupported, Columns: table.DeviceClasses, ClusterScoped: true, Generation: true, ReturnsDeleted: true},
 	{Kind: resourcev1.SchemeGroupVersion.WithKind("ResourceClaim"), Name: "resourceclaims", Singular: "resourceclaim", Columns: table.ResourceClaims, Status: true, ReturnsDeleted: true, StatusAlone: true, StatusResets: []string{"spec", "metadata"}, Hooks: resourceClaimHooks},
 	{Kind: resourcev1.SchemeGroupVersion.WithKind("ResourceClaimTemplate"), Name: "resourceclaimtemplates", Singular: "resourceclaimtemplate", Columns: table.ResourceClaimTemplates, ReturnsDeleted: true},
-	{Kind: resourcev1.SchemeGroupVersion.WithKind("ResourceSlice"), Name: "resourceslices", Singular: "resourceslice", Columns: table.ResourceSlices, ClusterScoped: true, Generation: true, ReturnsDeleted: true,
+	{Kind: resourcev1.SchemeGroupVersion.WithKind("ResourceSlice"), Name: "resourceslices", Singular: "resourceslice", Dependents: rest.Unsupported, Columns: table.ResourceSlices, ClusterScoped: true, Generation: true, ReturnsDeleted: true,
 		Fields: []Field{
 			by(resourcev1.ResourceSliceSelectorNodeName, func(s *resourcev1.ResourceSlice) string {
 				if s.Spec.NodeName == nil {

@@ -18,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/steppe-io/steppe/pkg/shadow/builtin"
+	"github.com/steppe-io/steppe/pkg/shadow/shadowtest"
 )
 
 func TestGrantsAreCheckedBeforeTheyAreWritten(t *testing.T) {
@@ -26,7 +27,7 @@ func TestGrantsAreCheckedBeforeTheyAreWritten(t *testing.T) {
 	}
 	var mu sync.Mutex
 	var writes []write
-	config, _ := newServer(t, func(c *builtin.Config) {
+	config, _ := shadowtest.Start(t, func(c *builtin.Config) {
 		c.CheckGrant = func(_ context.Context, obj, old runtime.Object) error {
 			mu.Lock()
 			defer mu.Unlock()
@@ -63,7 +64,7 @@ func TestGrantsAreCheckedBeforeTheyAreWritten(t *testing.T) {
 
 // A budget of one disruption lets one of many evictions pass.
 func TestEvictionsAtOnceSpendABudgetOnce(t *testing.T) {
-	config, _ := newServer(t, nil)
+	config, _ := shadowtest.Start(t, nil)
 	k := newTalker(t, config)
 	const namespace, many = "/api/v1/namespaces/site", 8
 	for _, s := range []step{

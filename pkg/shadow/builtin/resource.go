@@ -56,7 +56,8 @@ type Resource struct {
 	// a mere success.
 	ReturnsDeleted bool
 	// Dependents is what becomes of an object's dependents if its deleter does
-	// not say. Empty means that they are deleted.
+	// not say. Empty means that they are deleted. Unsupported means that there
+	// are none, whatever the deleter says; these package collect does not follow.
 	Dependents rest.GarbageCollectionPolicy
 
 	// Resets are what an update of the object cannot change, for appliers not to

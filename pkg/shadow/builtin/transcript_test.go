@@ -19,6 +19,7 @@ import (
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/yaml"
 
+	"github.com/steppe-io/steppe/pkg/shadow/shadowtest"
 	"github.com/steppe-io/steppe/test/testcluster"
 )
 
@@ -243,6 +244,6 @@ func differ(t *testing.T, theirs, ours *talker, s step) string {
 func servers(t *testing.T) (theirs, ours *talker) {
 	t.Helper()
 	real := testcluster.Need(t, cluster).RESTConfig()
-	config, _ := newServer(t, nil)
+	config, _ := shadowtest.Start(t, nil)
 	return newTalker(t, real), newTalker(t, config)
 }
