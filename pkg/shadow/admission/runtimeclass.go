@@ -124,7 +124,8 @@ func covers(wide, narrow corev1.Toleration) bool {
 	if equality.Semantic.DeepEqual(wide, narrow) {
 		return true
 	}
-	if wide.Key != narrow.Key && !(wide.Key == "" && wide.Operator == corev1.TolerationOpExists) {
+	all := wide.Key == "" && wide.Operator == corev1.TolerationOpExists
+	if wide.Key != narrow.Key && !all {
 		return false
 	}
 	if wide.Effect != narrow.Effect && wide.Effect != "" {

@@ -79,7 +79,7 @@ func (s *serviceAccounts) Validate(ctx context.Context, a admission.Attributes, 
 	if err != nil {
 		return err
 	}
-	if limited, err := strconv.ParseBool(account.Annotations[enforceMountable]); err != nil || !limited {
+	if !limitsSecrets(account) {
 		return nil
 	}
 	if debugs {
@@ -89,6 +89,13 @@ func (s *serviceAccounts) Validate(ctx context.Context, a admission.Attributes, 
 		return admission.NewForbidden(a, err)
 	}
 	return nil
+}
+
+// limitsSecrets says whether an account limits its pods. What cannot be read does
+// not.
+func limitsSecrets(account *corev1.ServiceAccount) bool {
+	limits, err := strconv.ParseBool(account.Annotations[enforceMountable])
+	return err == nil && limits
 }
 
 func (s *serviceAccounts) accountOf(ctx context.Context, a admission.Attributes, pod *corev1.Pod) (*corev1.ServiceAccount, error) {

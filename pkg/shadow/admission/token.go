@@ -34,9 +34,10 @@ func automounts(account *corev1.ServiceAccount, pod *corev1.Pod) bool {
 // mountToken gives the token, the CA and the namespace to all containers that have
 // nothing of their own in that place.
 func mountToken(pod *corev1.Pod) {
-	name, found := "", false
-	if i := slices.IndexFunc(pod.Spec.Volumes, func(v corev1.Volume) bool { return strings.HasPrefix(v.Name, tokenVolume) }); i >= 0 {
-		name, found = pod.Spec.Volumes[i].Name, true
+	var name string
+	at := slices.IndexFunc(pod.Spec.Volumes, func(v corev1.Volume) bool { return strings.HasPrefix(v.Name, tokenVolume) })
+	if at >= 0 {
+		name = pod.Spec.Volumes[at].Name
 	} else {
 		name = names.SimpleNameGenerator.GenerateName(tokenVolume)
 	}
@@ -51,7 +52,7 @@ func mountToken(pod *corev1.Pod) {
 			mounted = true
 		}
 	}
-	if mounted && !found {
+	if mounted && at < 0 {
 		pod.Spec.Volumes = append(pod.Spec.Volumes, corev1.Volume{Name: name, VolumeSource: corev1.VolumeSource{Projected: tokenSource()}})
 	}
 }

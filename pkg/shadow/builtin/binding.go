@@ -11,7 +11,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/validation/path"
+	"k8s.io/apimachinery/pkg/api/validate/content"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -77,7 +77,7 @@ func validateBinding(b *corev1.Binding) field.ErrorList {
 	if b.Target.Name == "" {
 		return append(errs, field.Required(target.Child("name"), ""))
 	}
-	for _, problem := range path.ValidatePathSegmentName(b.Target.Name, false) {
+	for _, problem := range content.IsPathSegmentName(b.Target.Name) {
 		errs = append(errs, field.Invalid(target.Child("name"), b.Target.Name, problem))
 	}
 	return errs

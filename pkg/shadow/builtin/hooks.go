@@ -23,12 +23,12 @@ import (
 // Dynamic kubelet configuration is gone from Kubernetes; its fields stay empty.
 var nodeHooks = Hooks{
 	PrepareForCreate: on(func(_ context.Context, n *corev1.Node) {
-		n.Spec.ConfigSource = nil
+		n.Spec.ConfigSource = nil //nolint:staticcheck // old clients may send it
 		n.Status.Config = nil
 	}),
 	PrepareForUpdate: onUpdate(func(_ context.Context, n, old *corev1.Node) {
-		if old.Spec.ConfigSource == nil {
-			n.Spec.ConfigSource = nil
+		if old.Spec.ConfigSource == nil { //nolint:staticcheck // old clients may send it
+			n.Spec.ConfigSource = nil //nolint:staticcheck // old clients may send it
 		}
 	}),
 	PrepareForStatusUpdate: onUpdate(func(_ context.Context, n, old *corev1.Node) {

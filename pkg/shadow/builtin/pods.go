@@ -144,10 +144,10 @@ func readAppArmorAnnotations(p *corev1.Pod) {
 
 // appArmorProfile reads an annotation. What it does not understand is nil.
 func appArmorProfile(annotation string) *corev1.AppArmorProfile {
-	switch {
-	case annotation == corev1.DeprecatedAppArmorBetaProfileRuntimeDefault:
+	switch annotation {
+	case corev1.DeprecatedAppArmorBetaProfileRuntimeDefault:
 		return &corev1.AppArmorProfile{Type: corev1.AppArmorProfileTypeRuntimeDefault}
-	case annotation == corev1.DeprecatedAppArmorBetaProfileNameUnconfined:
+	case corev1.DeprecatedAppArmorBetaProfileNameUnconfined:
 		return &corev1.AppArmorProfile{Type: corev1.AppArmorProfileTypeUnconfined}
 	}
 	name, ok := strings.CutPrefix(annotation, corev1.DeprecatedAppArmorBetaProfileNamePrefix)
