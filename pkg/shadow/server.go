@@ -24,11 +24,13 @@ import (
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+	"k8s.io/klog/v2"
 
 	"github.com/steppe-io/steppe/pkg/apiserver"
 	"github.com/steppe-io/steppe/pkg/shadow/admission"
 	"github.com/steppe-io/steppe/pkg/shadow/auth/node"
 	"github.com/steppe-io/steppe/pkg/shadow/builtin"
+	"github.com/steppe-io/steppe/pkg/shadow/collect"
 	"github.com/steppe-io/steppe/pkg/shadow/customresource"
 	"github.com/steppe-io/steppe/pkg/shadow/kubelet"
 )
@@ -112,6 +114,9 @@ func New(ctx context.Context, c Config) (*Server, error) {
 		return nil, err
 	}
 
+	if err := c.alone(generic, "complete-deletions", completeDeletions(loopback)); err != nil {
+		return nil, err
+	}
 	connector, err := c.serveSubresources(resources, objects, generic, identities)
 	if err != nil {
 		return nil, err
@@ -159,6 +164,18 @@ func admit(generic *genericapiserver.RecommendedConfig, client kubernetes.Interf
 		return fmt.Errorf("setting up admission: %w", err)
 	}
 	return nil
+}
+
+// completeDeletions does what a pool has no kube-controller-manager for.
+func completeDeletions(loopback *rest.Config) func(context.Context) {
+	return func(ctx context.Context) {
+		collector, err := collect.New(collect.Config{Client: loopback})
+		if err != nil {
+			klog.FromContext(ctx).Error(err, "Deletions will not be completed")
+			return
+		}
+		collector.Run(ctx)
+	}
 }
 
 // withJSON returns a configuration for clients of objects that have no form in
