@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -40,6 +41,11 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer shared.Stop()
+	defer func() {
+		for _, end := range slices.Backward(atEnd) {
+			end()
+		}
+	}()
 	return m.Run()
 }
 
