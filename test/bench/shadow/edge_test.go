@@ -111,6 +111,9 @@ func measureEdge(ctx context.Context, f figures, sides []*side, pools []*edgePoo
 		if err := f.runtime(ctx, s); err != nil {
 			return err
 		}
+		if err := s.profile(ctx, "edge"); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -48,6 +48,9 @@ func BenchmarkEmptyMemory(b *testing.B) {
 			if err := f.runtime(ctx, s); err != nil {
 				return nil, err
 			}
+			if err := s.profile(ctx, "empty"); err != nil {
+				return nil, err
+			}
 		}
 		return f, nil
 	})

@@ -100,7 +100,15 @@ func BenchmarkMemory(b *testing.B) {
 		if err := settle(ctx); err != nil {
 			return nil, err
 		}
-		return result, at("restarted-rested")
+		if err := at("restarted-rested"); err != nil {
+			return nil, err
+		}
+		for _, s := range f.sides {
+			if err := s.profile(ctx, "restarted"); err != nil {
+				return nil, err
+			}
+		}
+		return result, nil
 	})
 }
 
