@@ -13,11 +13,10 @@ import (
 	"go/format"
 	"go/parser"
 	"go/token"
-	"io/fs"
 	"maps"
 	"os"
 	"os/exec"
-	"path"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -105,14 +104,24 @@ var enums = map[reflect.Type][]string{
 
 // enumsOf returns the quoted values of the enumerated types of a package.
 func enumsOf(name, dir string) (map[string][]string, error) {
-	notTests := func(info fs.FileInfo) bool { return !strings.HasSuffix(info.Name(), "_test.go") }
-	parsed, err := parser.ParseDir(token.NewFileSet(), dir, notTests, parser.ParseComments)
+	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, err
 	}
+	var files []*ast.File
+	for _, entry := range entries {
+		if !strings.HasSuffix(entry.Name(), ".go") || strings.HasSuffix(entry.Name(), "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(dir, entry.Name()), nil, parser.ParseComments)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, file)
+	}
 	enums, aliases := map[string][]string{}, map[string]string{}
 	var constants []*ast.ValueSpec
-	for _, file := range parsed[path.Base(name)].Files {
+	for _, file := range files {
 		for _, declaration := range file.Decls {
 			group, ok := declaration.(*ast.GenDecl)
 			if !ok {

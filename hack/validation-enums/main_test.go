@@ -21,6 +21,6 @@ func TestGeneratedTableIsUpToDate(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(got, want) {
-		t.Error("the table is out of date; run go run ./hack/validation-enums > pkg/shadow/validation/zz_generated.enums.go")
+		t.Error("the table is out of date; run hack/update-validation.sh")
 	}
 }

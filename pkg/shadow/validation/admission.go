@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	"k8s.io/apimachinery/pkg/api/validate/content"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -56,11 +57,14 @@ func admissionRules() []rule {
 		of[admissionregistrationv1.MatchCondition](f("name", required, qualifiedName), f("expression", required)),
 		of[admissionregistrationv1.MatchResources](f("matchPolicy", required), f("namespaceSelector", required), f("objectSelector", required)),
 		whole(func(k *admissionregistrationv1.ParamKind, at *field.Path, p *problems) {
-			if gv, err := schema.ParseGroupVersion(k.APIVersion); err != nil || gv.Version == "" {
+			gv, err := schema.ParseGroupVersion(k.APIVersion)
+			if err != nil || len(validation.IsDNS1035Label(gv.Version)) > 0 || gv.Group != "" && len(validation.IsDNS1123Subdomain(gv.Group)) > 0 {
 				p.invalid(at.Child("apiVersion"), k.APIVersion, "must be a version or a group and a version, like apps/v1")
 			}
 			if k.Kind == "" {
 				p.required(at.Child("kind"), "")
+			} else {
+				p.each(at.Child("kind"), k.Kind, validation.IsDNS1035Label(strings.ToLower(k.Kind)))
 			}
 		}),
 		whole(paramRef),
@@ -157,6 +161,9 @@ func paramRef(r *admissionregistrationv1.ParamRef, at *field.Path, p *problems) 
 		p.forbidden(at.Child("name"), "may not be specified together with `selector`")
 	case r.Name == "" && r.Selector == nil:
 		p.required(at, "must specify `name` or `selector`")
+	}
+	if r.Name != "" {
+		p.each(at.Child("name"), r.Name, content.IsPathSegmentName(r.Name))
 	}
 	if r.ParameterNotFoundAction == nil {
 		p.required(at.Child("parameterNotFoundAction"), "")

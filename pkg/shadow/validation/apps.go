@@ -109,6 +109,10 @@ func selects(selector *metav1.LabelSelector, template *corev1.PodTemplateSpec, a
 	if len(selector.MatchLabels)+len(selector.MatchExpressions) == 0 {
 		p.invalid(at.Child("selector"), "", "must not be empty")
 	}
+	matches(selector, template, at, p)
+}
+
+func matches(selector *metav1.LabelSelector, template *corev1.PodTemplateSpec, at *field.Path, p *problems) {
 	// One that cannot be parsed is refused by the rule for selectors.
 	if s, err := metav1.LabelSelectorAsSelector(selector); err == nil && !s.Matches(labels.Set(template.Labels)) {
 		p.invalid(at.Child("template", "metadata", "labels"), template.Labels, "must be matched by `selector`")

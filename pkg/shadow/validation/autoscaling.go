@@ -26,7 +26,9 @@ func autoscalingRules() []rule {
 				if s.MinReplicas != nil && s.MaxReplicas < *s.MinReplicas {
 					p.invalid(at.Child("maxReplicas"), s.MaxReplicas, "must be greater than or equal to `minReplicas`")
 				}
-				apiVersion(s.ScaleTargetRef.APIVersion, at.Child("scaleTargetRef"), p)
+				if gv, err := schema.ParseGroupVersion(s.ScaleTargetRef.APIVersion); err != nil || gv.Group == "" {
+					p.invalid(at.Child("scaleTargetRef", "apiVersion"), s.ScaleTargetRef.APIVersion, "must be a group and a version, like apps/v1")
+				}
 			}),
 		of[autoscalingv2.CrossVersionObjectReference](f("kind", required, segment), f("name", required, segment)),
 		of[autoscalingv2.HPAScalingRules](

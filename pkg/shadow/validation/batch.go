@@ -221,7 +221,8 @@ func job(j *batchv1.Job, p *problems) {
 		p.required(spec.Child("selector"), "")
 		return
 	}
-	selects(j.Spec.Selector, &j.Spec.Template, spec, p)
+	matches(j.Spec.Selector, &j.Spec.Template, spec, p)
+	ownSelector(j, p)
 	if indexed(&j.Spec) && j.Spec.Completions != nil && *j.Spec.Completions > 0 {
 		last := fmt.Sprintf("%s-%d", j.Name, *j.Spec.Completions-1)
 		if len(validation.IsDNS1123Label(last)) > 0 {
@@ -230,9 +231,9 @@ func job(j *batchv1.Job, p *problems) {
 	}
 }
 
-// createJob checks that labels by which pods are found are those of this Job, unless
-// its maker says that they are chosen with care.
-func createJob(j *batchv1.Job, p *problems) {
+// ownSelector checks that labels by which pods are found are those of this Job,
+// unless its maker says that they are chosen with care.
+func ownSelector(j *batchv1.Job, p *problems) {
 	if j.Spec.ManualSelector != nil && *j.Spec.ManualSelector || j.Spec.Selector == nil {
 		return
 	}

@@ -61,6 +61,16 @@ func text(check func(string) []string) visit {
 	}
 }
 
+// maybe makes a check that accepts the empty string.
+func maybe(check func(string) []string) func(string) []string {
+	return func(value string) []string {
+		if value == "" {
+			return nil
+		}
+		return check(value)
+	}
+}
+
 var (
 	dnsLabel      = text(validation.IsDNS1123Label)
 	subdomain     = text(validation.IsDNS1123Subdomain)

@@ -6,6 +6,8 @@ package validation
 import (
 	"strings"
 
+	authenticationv1 "k8s.io/api/authentication/v1"
+	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	nodev1 "k8s.io/api/node/v1"
@@ -24,7 +26,8 @@ const (
 	systemPriorityPrefix = "system-"
 )
 
-// clusterRules are for small kinds that concern whole machines.
+// clusterRules are for small kinds that concern whole machines, and for what is sent
+// to subresources.
 func clusterRules() []rule {
 	return []rule{
 		also(of[coordinationv1.LeaseSpec](f("leaseDurationSeconds", positive), f("leaseTransitions", nonNegative)),
@@ -48,6 +51,18 @@ func clusterRules() []rule {
 				}
 			}),
 		of[nodev1.Scheduling](f("nodeSelector", labelMap)),
+		of[autoscalingv1.ScaleSpec](f("replicas", nonNegative)),
+		of[authenticationv1.TokenRequestSpec](f("expirationSeconds", between(minTokenSeconds, maxTokenSeconds))),
+		whole(func(b *corev1.Binding, at *field.Path, p *problems) {
+			if b.Target.Kind != "" {
+				listed(p, at.Child("target", "kind"), b.Target.Kind, "Node")
+			}
+			if b.Target.Name == "" {
+				p.required(at.Child("target", "name"), "")
+			} else {
+				p.each(at.Child("target", "name"), b.Target.Name, validation.IsDNS1123Subdomain(b.Target.Name))
+			}
+		}),
 	}
 }
 

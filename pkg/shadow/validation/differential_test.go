@@ -148,20 +148,35 @@ func edited(u *unstructured.Unstructured, edits []edit) *unstructured.Unstructur
 // typed is the object as this package gets it.
 func typed(t *testing.T, u *unstructured.Unstructured) runtime.Object {
 	t.Helper()
-	obj, err := clientgoscheme.Scheme.New(u.GroupVersionKind())
+	obj, err := untyped(u)
 	if err != nil {
-		t.Fatal(err)
-	}
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, obj); err != nil {
 		t.Fatalf("Decoding: %v", err)
 	}
 	return obj
+}
+
+func untyped(u *unstructured.Unstructured) (runtime.Object, error) {
+	obj, err := clientgoscheme.Scheme.New(u.GroupVersionKind())
+	if err != nil {
+		return nil, err
+	}
+	return obj, runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, obj)
 }
 
 // clean takes away what only the server sets.
 func clean(u *unstructured.Unstructured) {
 	for _, name := range []string{"uid", "creationTimestamp", "managedFields", "resourceVersion", "generation", "selfLink"} {
 		unstructured.RemoveNestedField(u.Object, "metadata", name)
+	}
+}
+
+// withoutAddress takes away the address that a dry run gives to a Service, which is
+// no real one.
+func withoutAddress(service, as *unstructured.Unstructured) {
+	for _, name := range []string{"clusterIP", "clusterIPs"} {
+		if value, _, _ := unstructured.NestedFieldNoCopy(as.Object, "spec", name); value == nil {
+			unstructured.RemoveNestedField(service.Object, "spec", name)
+		}
 	}
 }
 
@@ -181,12 +196,7 @@ func (k kindCase) run(t *testing.T) {
 		t.Fatalf("kube-apiserver refuses the good object: %v", err)
 	}
 	if defaulted.GetKind() == "Service" {
-		// A dry run keeps no address.
-		for _, name := range []string{"clusterIP", "clusterIPs"} {
-			if value, _, _ := unstructured.NestedFieldNoCopy(good.Object, "spec", name); value == nil {
-				unstructured.RemoveNestedField(defaulted.Object, "spec", name)
-			}
-		}
+		withoutAddress(defaulted, good)
 	}
 	clean(defaulted)
 	create := func(t *testing.T, edits []edit) (ours field.ErrorList, theirs error) {
@@ -201,6 +211,20 @@ func (k kindCase) run(t *testing.T) {
 	}
 	k.accept(t, "create", append([]change{ok("as it is")}, k.variants...), create)
 	k.refuse(t, "create", k.bad, create)
+	seen := mutated{}
+	for _, v := range append([]change{ok("as it is")}, k.variants...) {
+		base := edited(defaulted, v.edits)
+		if err := c.Create(t.Context(), base, client.DryRunAll); err != nil {
+			t.Fatal(err)
+		}
+		clean(base)
+		if base.GetKind() == "Service" {
+			withoutAddress(base, edited(defaulted, v.edits))
+		}
+		seen.mutate(t, "create/"+v.why, base, false, func(t *testing.T, edits []edit) (field.ErrorList, error) {
+			return create(t, append(slices.Clone(v.edits), edits...))
+		})
+	}
 	if len(k.updates)+len(k.badUpdates)+len(k.statuses)+len(k.badStatuses) == 0 {
 		return
 	}
@@ -227,10 +251,19 @@ func (k kindCase) run(t *testing.T) {
 	updateStatus := func(t *testing.T, edits []edit) (ours field.ErrorList, theirs error) {
 		u := edited(stored, edits)
 		ours = UpdateStatus(typed(t, u), typed(t, stored))
-		return ours, c.Status().Update(t.Context(), u, client.DryRunAll)
+		if theirs = c.Status().Update(t.Context(), u, client.DryRunAll); theirs == nil {
+			ours = UpdateStatus(typed(t, u), typed(t, stored))
+		}
+		return ours, theirs
 	}
 	k.accept(t, "status", k.statuses, updateStatus)
 	k.refuse(t, "status", k.badStatuses, updateStatus)
+	mutated{}.mutate(t, "update", stored, false, update)
+	for _, v := range k.statuses {
+		mutated{}.mutate(t, "status/"+v.why, edited(stored, v.edits), true, func(t *testing.T, edits []edit) (field.ErrorList, error) {
+			return updateStatus(t, append(slices.Clone(v.edits), edits...))
+		})
+	}
 }
 
 func (k kindCase) accept(t *testing.T, verb string, cases []change, send func(*testing.T, []edit) (field.ErrorList, error)) {
@@ -266,9 +299,12 @@ func (k kindCase) refuse(t *testing.T, verb string, cases []refusal, send func(*
 
 // named are the fields that a refusal of kube-apiserver names.
 func named(err error) ([]string, error) {
+	if err == nil {
+		return nil, errors.New("kube-apiserver does not refuse")
+	}
 	var status *apierrors.StatusError
 	if !errors.As(err, &status) {
-		return nil, fmt.Errorf("kube-apiserver does not refuse: %v", err)
+		return nil, fmt.Errorf("kube-apiserver does not refuse, but says %w", err)
 	}
 	if code := status.ErrStatus.Code; code != http.StatusUnprocessableEntity && code != http.StatusBadRequest && code != http.StatusForbidden {
 		return nil, fmt.Errorf("kube-apiserver does not call it invalid: %w", err)

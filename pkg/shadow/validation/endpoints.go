@@ -25,7 +25,7 @@ const (
 // or the metadata of a cloud's machine.
 func endpointRules() []rule {
 	return []rule{
-		whole(func(s *corev1.EndpointSubset, at *field.Path, p *problems) {
+		whole(func(s *corev1.EndpointSubset, at *field.Path, p *problems) { //nolint:staticcheck // clients still write them
 			if len(s.Addresses) == 0 && len(s.NotReadyAddresses) == 0 {
 				p.required(at, "must specify `addresses` or `notReadyAddresses`")
 			}
@@ -45,7 +45,7 @@ func endpointRules() []rule {
 			f("deprecatedTopology", maxItems(maxTopologyLabels), labelMap),
 		),
 		of[discoveryv1.EndpointHints](f("forZones", maxItems(maxForZones), uniqueBy("Name")), f("forNodes", maxItems(maxForZones), uniqueBy("Name"))),
-		of[discoveryv1.ForZone](f("name", required, text(validation.IsValidLabelValue))),
+		of[discoveryv1.ForZone](f("name", text(validation.IsValidLabelValue))),
 		of[discoveryv1.ForNode](f("name", required, subdomain)),
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	plugincel "k8s.io/apiserver/pkg/admission/plugin/cel"
 	"k8s.io/apiserver/pkg/admission/plugin/policy/mutating/patch"
@@ -84,6 +85,8 @@ func validatingPolicy(policy *admissionregistrationv1.ValidatingAdmissionPolicy,
 			plugincel.OptionalVariableDeclarations{HasParams: e.params}, at.Child("messageExpression"))
 	}
 	for i, a := range s.AuditAnnotations[:min(len(s.AuditAnnotations), maxAuditAnnotations)] {
+		key := policy.Name + "/" + a.Key
+		p.each(spec.Child("auditAnnotations").Index(i).Child("key"), key, validation.IsQualifiedName(key))
 		e.compile(e.compiler, &validating.AuditAnnotationCondition{Key: a.Key, ValueExpression: a.ValueExpression}, e.options(),
 			spec.Child("auditAnnotations").Index(i).Child("valueExpression"))
 	}

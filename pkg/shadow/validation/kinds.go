@@ -6,8 +6,9 @@ package validation
 import (
 	"reflect"
 
+	"k8s.io/apimachinery/pkg/api/validate/content"
 	apivalidation "k8s.io/apimachinery/pkg/api/validation"
-	"k8s.io/apimachinery/pkg/api/validation/path"
+
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
@@ -59,5 +60,5 @@ func define[T runtime.Object](table map[reflect.Type]kind, d definition[T]) {
 var (
 	subdomainName = apivalidation.ValidateNameFunc(apivalidation.NameIsDNSSubdomain)
 	labelName     = apivalidation.ValidateNameFunc(apivalidation.NameIsDNSLabel)
-	segmentName   = apivalidation.ValidateNameFunc(path.ValidatePathSegmentName)
+	segmentName   = apivalidation.ValidateNameFunc(func(name string, _ bool) []string { return content.IsPathSegmentName(name) })
 )

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/api/validate/content"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -146,6 +147,10 @@ func ingressPath(path *networkingv1.HTTPIngressPath, at *field.Path, p *problems
 func ingressBackend(b *networkingv1.IngressBackend, at *field.Path, p *problems) {
 	if (b.Service == nil) == (b.Resource == nil) {
 		p.invalid(at, "", "must specify exactly one of: `resource`, `service`")
+	}
+	if r := b.Resource; r != nil {
+		p.each(at.Child("resource", "kind"), r.Kind, content.IsPathSegmentName(r.Kind))
+		p.each(at.Child("resource", "name"), r.Name, content.IsPathSegmentName(r.Name))
 	}
 }
 

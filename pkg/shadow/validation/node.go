@@ -34,6 +34,12 @@ func node(n *corev1.Node, p *problems) {
 	if len(n.Spec.PodCIDRs) > 2 || len(nets) == 2 && netutils.IsIPv6CIDR(nets[0]) == netutils.IsIPv6CIDR(nets[1]) {
 		p.invalid(at, len(n.Spec.PodCIDRs), "may have no more than one range of each family")
 	}
+	if cidr := n.Spec.PodCIDR; cidr != "" {
+		p.each(spec.Child("podCIDR"), cidr, legacyCIDR(cidr))
+		if len(n.Spec.PodCIDRs) > 0 && n.Spec.PodCIDRs[0] != cidr {
+			p.invalid(spec.Child("podCIDR"), cidr, "must be the first of `podCIDRs`")
+		}
+	}
 	nodeReport(n, p)
 }
 

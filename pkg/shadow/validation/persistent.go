@@ -28,8 +28,9 @@ func persistentRules() []rule {
 		of[corev1.VolumeNodeAffinity](f("required", required)),
 		also(of[corev1.PersistentVolumeClaimSpec](
 			f("accessModes", required),
-			f("storageClassName", subdomain),
-			f("volumeAttributesClassName", subdomain),
+			// Empty ones say that there is to be no class.
+			f("storageClassName", text(maybe(validation.IsDNS1123Subdomain))),
+			f("volumeAttributesClassName", text(maybe(validation.IsDNS1123Subdomain))),
 		), claimSpec),
 		of[corev1.TypedLocalObjectReference](f("name", required), f("kind", required), f("apiGroup", subdomain)),
 		of[corev1.TypedObjectReference](f("name", required), f("kind", required), f("apiGroup", subdomain), f("namespace", dnsLabel)),

@@ -254,6 +254,9 @@ func pod(pod *corev1.Pod, p *problems) {
 		if v.PersistentVolumeClaim != nil && created[v.PersistentVolumeClaim.ClaimName] {
 			p.invalid(at.Child("persistentVolumeClaim", "claimName"), v.PersistentVolumeClaim.ClaimName, "must not be a claim that is made for an ephemeral volume")
 		}
+		if v.Image != nil && v.Image.Reference == "" {
+			p.required(at.Child("image", "reference"), "")
+		}
 		if v.Projected == nil || pod.Spec.ServiceAccountName != "" {
 			continue
 		}

@@ -55,6 +55,12 @@ func podStatus(pod, old *corev1.Pod, p *problems) {
 		podIPs = append(podIPs, ip.IP)
 	}
 	addresses(podIPs, status.Child("podIPs"), p)
+	if ip := now.PodIP; ip != "" {
+		p.each(status.Child("podIP"), ip, legacyIP(ip))
+		if len(podIPs) > 0 && podIPs[0] != ip {
+			p.invalid(status.Child("podIP"), ip, "must be the first of `podIPs`")
+		}
+	}
 	hostIPs := make([]string, 0, len(now.HostIPs))
 	for _, ip := range now.HostIPs {
 		hostIPs = append(hostIPs, ip.IP)

@@ -105,7 +105,7 @@ func limitOrder(item *corev1.LimitRangeItem, n corev1.ResourceName, at *field.Pa
 	}
 	low, lowOK := item.Min[n]
 	high, highOK := item.Max[n]
-	if lowOK && highOK && low.Sign() > 0 && ratio.AsApproximateFloat64() > high.AsApproximateFloat64()/low.AsApproximateFloat64() {
+	if lowOK && highOK && low.Sign() != 0 && ratio.AsApproximateFloat64() > high.AsApproximateFloat64()/low.AsApproximateFloat64() {
 		p.invalid(at, ratio.String(), "must be less than or equal to `max` divided by `min`")
 	}
 }

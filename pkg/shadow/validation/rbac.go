@@ -5,7 +5,6 @@ package validation
 
 import (
 	rbacv1 "k8s.io/api/rbac/v1"
-	"k8s.io/apimachinery/pkg/api/validate/content"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
@@ -87,5 +86,3 @@ func updateClusterRoleBinding(b, old *rbacv1.ClusterRoleBinding, p *problems) {
 		p.invalid(field.NewPath("roleRef"), b.RoleRef.Name, "field is immutable")
 	}
 }
-
-func rbacName(name string, _ bool) []string { return content.IsPathSegmentName(name) }

@@ -292,6 +292,18 @@ func resourceClaimStatus(c, old *resourcev1.ResourceClaim, p *problems) {
 			allocated.Insert(strings.Join([]string{r.Driver, r.Pool, r.Device, share}, "\x00"))
 		}
 	}
+	for i, user := range now.ReservedFor {
+		at := status.Child("reservedFor").Index(i)
+		if user.Resource == "" {
+			p.required(at.Child("resource"), "")
+		}
+		if user.Name == "" {
+			p.required(at.Child("name"), "")
+		}
+		if user.UID == "" {
+			p.required(at.Child("uid"), "")
+		}
+	}
 	if c.DeletionTimestamp != nil && len(sets.New(now.ReservedFor...).Difference(sets.New(old.Status.ReservedFor...))) > 0 {
 		p.forbidden(status.Child("reservedFor"), "may not grow when the claim is being deleted")
 	}

@@ -83,7 +83,7 @@ func defineWorkloads(t map[reflect.Type]kind) {
 			unchanged(p, data, now.Data, old.Data)
 		},
 	})
-	define(t, definition[*batchv1.Job]{namespaced: true, name: subdomainName, always: job, create: createJob, update: updateJob, status: jobStatus})
+	define(t, definition[*batchv1.Job]{namespaced: true, name: subdomainName, always: job, update: updateJob, status: jobStatus})
 	define(t, definition[*batchv1.CronJob]{namespaced: true, name: subdomainName, create: createCronJob})
 	define(t, definition[*autoscalingv2.HorizontalPodAutoscaler]{namespaced: true, name: subdomainName, status: autoscalerStatus})
 	define(t, definition[*policyv1.PodDisruptionBudget]{namespaced: true, name: subdomainName, status: budgetStatus})
@@ -91,7 +91,7 @@ func defineWorkloads(t map[reflect.Type]kind) {
 
 func defineNetwork(t map[reflect.Type]kind) {
 	define(t, definition[*corev1.Service]{namespaced: true, name: labelName, always: service, update: updateService, status: serviceStatus})
-	define(t, definition[*corev1.Endpoints]{namespaced: true, name: subdomainName})
+	define(t, definition[*corev1.Endpoints]{namespaced: true, name: subdomainName}) //nolint:staticcheck // clients still write them
 	define(t, definition[*discoveryv1.EndpointSlice]{namespaced: true, name: subdomainName, always: endpointSlice, update: updateEndpointSlice})
 	define(t, definition[*networkingv1.NetworkPolicy]{namespaced: true, name: subdomainName})
 	define(t, definition[*networkingv1.Ingress]{namespaced: true, name: subdomainName, create: createIngress, status: ingressStatus})
@@ -112,10 +112,10 @@ func defineStorage(t map[reflect.Type]kind) {
 }
 
 func defineAccess(t map[reflect.Type]kind) {
-	define(t, definition[*rbacv1.Role]{namespaced: true, name: rbacName, always: role})
-	define(t, definition[*rbacv1.ClusterRole]{name: rbacName})
-	define(t, definition[*rbacv1.RoleBinding]{namespaced: true, name: rbacName, always: roleBinding, update: updateRoleBinding})
-	define(t, definition[*rbacv1.ClusterRoleBinding]{name: rbacName, always: clusterRoleBinding, update: updateClusterRoleBinding})
+	define(t, definition[*rbacv1.Role]{namespaced: true, name: segmentName, always: role})
+	define(t, definition[*rbacv1.ClusterRole]{name: segmentName})
+	define(t, definition[*rbacv1.RoleBinding]{namespaced: true, name: segmentName, always: roleBinding, update: updateRoleBinding})
+	define(t, definition[*rbacv1.ClusterRoleBinding]{name: segmentName, always: clusterRoleBinding, update: updateClusterRoleBinding})
 	define(t, definition[*certificatesv1.CertificateSigningRequest]{name: segmentName, update: updateSigningRequest, status: issueCertificate})
 }
 

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
@@ -61,7 +62,11 @@ func (w *walker) visitOf(t reflect.Type) visit {
 func (w *walker) plan(t reflect.Type) visit {
 	if known, ok := w.visits[t]; ok {
 		if known.pending {
-			return func(v reflect.Value, at *field.Path, p *problems) { known.visit(v, at, p) }
+			return func(v reflect.Value, at *field.Path, p *problems) {
+				if known.visit != nil {
+					known.visit(v, at, p)
+				}
+			}
 		}
 		return known.visit
 	}
@@ -97,7 +102,7 @@ func (w *walker) planInside(t reflect.Type) visit {
 	case reflect.String:
 		return planEnum(t)
 	case reflect.Pointer:
-		elem := w.plan(t.Elem())
+		elem := w.planElem(t.Elem())
 		if elem == nil {
 			return nil
 		}
@@ -107,7 +112,7 @@ func (w *walker) planInside(t reflect.Type) visit {
 			}
 		}
 	case reflect.Slice:
-		elem := w.plan(t.Elem())
+		elem := w.planElem(t.Elem())
 		if elem == nil {
 			return nil
 		}
@@ -177,12 +182,36 @@ func (w *walker) planStruct(t reflect.Type) visit {
 // planEnum checks enumerated strings by the generated table. That one must not be
 // empty is for its field to say.
 func planEnum(t reflect.Type) visit {
+	check := enumCheck(t)
+	if check == nil {
+		return nil
+	}
+	return func(v reflect.Value, at *field.Path, p *problems) {
+		if v.Len() > 0 {
+			check(v, at, p)
+		}
+	}
+}
+
+// planElem is for what is in a list or behind a pointer. There an enumerated string
+// is specified even if it is empty.
+func (w *walker) planElem(t reflect.Type) visit {
+	if check := enumCheck(t); check != nil && !slices.Contains(maybeEmpty, t) {
+		return check
+	}
+	return w.plan(t)
+}
+
+// maybeEmpty are enumerated types of which the empty string is a value.
+var maybeEmpty = []reflect.Type{reflect.TypeFor[corev1.HostPathType](), reflect.TypeFor[corev1.PersistentVolumeReclaimPolicy]()}
+
+func enumCheck(t reflect.Type) visit {
 	allowed, ok := enums[t]
 	if !ok {
 		return nil
 	}
 	return func(v reflect.Value, at *field.Path, p *problems) {
-		if value := v.String(); value != "" && !slices.Contains(allowed, value) {
+		if value := v.String(); !slices.Contains(allowed, value) {
 			p.add(field.NotSupported(at, value, allowed))
 		}
 	}
