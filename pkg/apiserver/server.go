@@ -55,6 +55,7 @@ func (c *Config) New(name string) (*Server, error) {
 		if err := install(generic, info); err != nil {
 			return nil, fmt.Errorf("installing API group %q: %w", info.PrioritizedVersions[0].Group, err)
 		}
+		info.StaticOpenAPISpec = nil // what applying needs has been made of it
 	}
 	documents := openapi.New(openapi.Config{
 		V2:       c.Generic.OpenAPIConfig,
