@@ -108,3 +108,6 @@ done
 find pkg/shadow/defaulting -name 'zz_generated.*' -delete
 "$tools/defaulter-gen" --go-header-file "$header" --output-file zz_generated.defaults.go \
 	--extra-peer-dirs "$module/pkg/shadow/defaulting/core/v1" "${defaulting[@]}"
+
+# Which values and tags its validation goes by.
+hack/update-validation.sh

@@ -12,10 +12,10 @@ trap 'rm -rf "$copy"' EXIT
 # Not what git lists: it may be absent, or refuse a checkout of another user's.
 cp -r go.mod go.sum apis generated hack "$copy"
 mkdir -p "$copy/pkg/shadow"
-cp -r pkg/shadow/defaulting "$copy/pkg/shadow"
+cp -r pkg/shadow/defaulting pkg/shadow/validation "$copy/pkg/shadow"
 
 "$copy/hack/update-codegen.sh"
-for dir in apis generated pkg/shadow/defaulting; do
+for dir in apis generated pkg/shadow/defaulting pkg/shadow/validation; do
 	if ! diff --recursive --unified --new-file "$dir" "$copy/$dir"; then
 		echo "Generated code is out of date: run hack/update-codegen.sh" >&2
 		exit 1
