@@ -116,28 +116,40 @@ func (d *direct) newWatcher(c *clientv3.Client) clientv3.Watcher {
 // close ends all calls and streams and waits for them. The member must still
 // run: its database may be gone from under them otherwise.
 func (d *direct) close() {
+	d.halt()
+	d.calls.Wait()
+}
+
+// halt admits no more calls, and ends those there are.
+func (d *direct) halt() {
 	d.mu.Lock()
 	d.closed = true
 	d.mu.Unlock()
 	d.stop()
-	d.calls.Wait()
+}
+
+// hold keeps the member from closing until calls.Done, unless it does already.
+func (d *direct) hold() bool {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	if !d.closed {
+		d.calls.Add(1)
+	}
+	return !d.closed
 }
 
 // begin admits a call, which must call done at its end.
 func (d *direct) begin(ctx context.Context, learnerMay bool) (_ context.Context, done func(), _ error) {
-	d.mu.RLock()
-	defer d.mu.RUnlock()
 	switch {
 	case ctx.Err() != nil:
 		return nil, nil, status.FromContextError(ctx.Err()).Err()
-	case d.closed:
-		return nil, nil, rpctypes.ErrGRPCStopped
 	case !learnerMay && d.member.IsMemberExist(d.member.MemberID()) && d.member.IsLearner():
 		return nil, nil, rpctypes.ErrGRPCNotSupportedForLearner
 	case requiresLeader(ctx) && d.member.Leader() == 0:
 		return nil, nil, rpctypes.ErrGRPCNoLeader
+	case !d.hold():
+		return nil, nil, rpctypes.ErrGRPCStopped
 	}
-	d.calls.Add(1)
 	ctx, cancel := context.WithCancel(ctx)
 	detach := context.AfterFunc(d.ctx, cancel)
 	return ctx, func() {

@@ -61,6 +61,8 @@ type Config struct {
 	// that is not enough, something has been deleted. 0 means
 	// DefaultQuotaBytes.
 	QuotaBytes int64
+	// Cluster makes the member one of several. Nil means it is alone.
+	Cluster *Cluster
 	// UnsafeNoFsync gives up durability for speed. For tests only.
 	UnsafeNoFsync bool
 }
@@ -77,7 +79,7 @@ var setLogSegment = sync.OnceFunc(func() { wal.SegmentSizeBytes = logSegmentByte
 
 // embedConfig has etcd run with little memory and disk. Compaction is left to the
 // API server, which knows how old a revision its clients may still ask for.
-func embedConfig(cfg Config, logger func(*embed.Config) error) *embed.Config {
+func embedConfig(cfg Config, logger func(*embed.Config) error) (*embed.Config, error) {
 	setLogSegment()
 	out := embed.NewConfig()
 	out.Dir = cfg.Dir
@@ -93,8 +95,11 @@ func embedConfig(cfg Config, logger func(*embed.Config) error) *embed.Config {
 	out.BackendBatchInterval = commitInterval
 	out.ListenClientUrls = nil
 	out.AdvertiseClientUrls = []url.URL{{Scheme: "http", Host: "localhost:2379"}}
+	if cfg.Cluster != nil {
+		return out, embedCluster(out, cfg.Cluster)
+	}
 	embedAlone(out)
-	return out
+	return out, nil
 }
 
 // embedAlone makes the member the only one of its cluster. It needs no listeners;

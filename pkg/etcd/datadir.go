@@ -74,26 +74,26 @@ func openDataDir(path string) (*dataDir, error) {
 
 func (d *dataDir) close() error { return d.lock.Close() }
 
-// check returns the identity of the data, nil where there is none yet. It
-// refuses a directory from which data has gone.
-func (d *dataDir) check() (*identity, error) {
+// check returns the identity of the data, nil where there is none yet, and whether
+// there is data. It refuses a directory from which data has gone.
+func (d *dataDir) check() (_ *identity, hasData bool, _ error) {
 	id, err := d.readIdentity()
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	hasWAL, err := hasEntries(filepath.Join(d.path, "member", "wal"), ".wal")
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	_, err = os.Stat(filepath.Join(d.path, "member", "snap", "db"))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
+		return nil, false, err
 	}
 	hasDB := err == nil
 
 	if hasDB {
 		if err := d.checkUnused(); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 	}
 
@@ -102,15 +102,15 @@ func (d *dataDir) check() (*identity, error) {
 	case !hasWAL && hasDB && id == nil:
 		// A first start was interrupted before there was a log to write to, so
 		// nothing was ever acknowledged.
-		return nil, d.clearUnfinished()
+		return nil, false, d.clearUnfinished()
 	case !hasWAL && id != nil:
 		missing = "its write-ahead log (member/wal) is missing"
 	case !hasDB && id != nil:
 		missing = "its database (member/snap/db) is missing"
 	default:
-		return id, nil
+		return id, hasWAL, nil
 	}
-	return nil, fmt.Errorf("etcd data directory %s has held data before, but %s: restore it from a backup, or remove the directory to start empty and lose what it held", d.path, missing)
+	return nil, false, fmt.Errorf("etcd data directory %s has held data before, but %s: restore it from a backup, or remove the directory to start empty and lose what it held", d.path, missing)
 }
 
 // clearUnfinished sets aside what a first start left that did not get far.

@@ -66,8 +66,13 @@ func worthDefrag(size, inUse int64) bool {
 	return free >= defragThreshold && free >= size/2
 }
 
-// Defrag rewrites the database without its free space. Calls wait meanwhile.
+// Defrag rewrites the database without its free space. Calls wait meanwhile. It
+// fails while Snapshot is at work.
 func (s *Server) Defrag() error {
+	if !s.rewriting.TryLock() {
+		return errors.New("etcd's database is being read for a snapshot, or defragmented already")
+	}
+	defer s.rewriting.Unlock()
 	began := time.Now()
 	backend := s.etcd.Server.Backend()
 	before := backend.Size()

@@ -13,6 +13,10 @@ import (
 	"go.uber.org/zap/zapcore"
 )
 
+// tooEarly is an error that etcd logs when it looks at a new database before the
+// first commit. It looks again every few seconds.
+const tooEarly = "failed to update storage version"
+
 // newLogger sends etcd's log to the process's own. etcd ends the process
 // through its logger when it cannot go on; that is reported to fail instead.
 func newLogger(to logr.Logger, level zapcore.LevelEnabler, fail func(error)) *zap.Logger {
@@ -49,7 +53,7 @@ func (c *logCore) With(fields []zapcore.Field) zapcore.Core {
 }
 
 func (c *logCore) Check(entry zapcore.Entry, checked *zapcore.CheckedEntry) *zapcore.CheckedEntry {
-	if c.Enabled(entry.Level) {
+	if c.Enabled(entry.Level) && entry.Message != tooEarly {
 		return checked.AddCore(entry, c)
 	}
 	return checked

@@ -73,10 +73,16 @@ func (s *Server) makeRoom(ctx context.Context, quota int64) (bool, error) {
 	if member.Backend().Size() > quota/10*9 {
 		return false, nil
 	}
-	_, err = member.Alarm(ctx, &etcdserverpb.AlarmRequest{
-		Action:   etcdserverpb.AlarmRequest_DEACTIVATE,
-		MemberID: uint64(member.MemberID()),
-		Alarm:    etcdserverpb.AlarmType_NOSPACE,
-	})
-	return err == nil, err
+	// Those of other members too: one may be away, or have come with a snapshot from
+	// another cluster. One that is full still says so again.
+	for _, alarm := range member.Alarms() {
+		if alarm.Alarm != etcdserverpb.AlarmType_NOSPACE {
+			continue
+		}
+		_, err := member.Alarm(ctx, &etcdserverpb.AlarmRequest{Action: etcdserverpb.AlarmRequest_DEACTIVATE, MemberID: alarm.MemberID, Alarm: alarm.Alarm})
+		if err != nil {
+			return false, err
+		}
+	}
+	return true, nil
 }

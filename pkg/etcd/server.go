@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -34,6 +35,9 @@ const (
 	// a large log from a slow disk takes minutes, not hours.
 	startPatience = 10 * time.Minute
 
+	// tellPatience is after how long it is told that a member waits for others.
+	tellPatience = 10 * time.Second
+
 	// connectionBuffer is the size of the in-memory connection's buffer: enough
 	// for a large response to be written in few steps.
 	connectionBuffer = 256 << 10
@@ -53,9 +57,12 @@ type Server struct {
 	close   sync.Once
 	logger  klog.Logger
 
+	rewriting sync.RWMutex // held to rewrite the database; read-held to read all of it
+
 	failOnce sync.Once
 	failed   chan struct{}
-	failure  error // set before failed is closed
+	failure  error       // set before failed is closed
+	stuck    atomic.Bool // whether etcd's goroutines are, see failHook
 }
 
 // Start brings a member up and returns when it answers. The data directory is
@@ -78,7 +85,7 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 }
 
 func (s *Server) start(ctx context.Context, cfg Config) error {
-	known, err := s.dir.check()
+	known, hasData, err := s.dir.check()
 	if err != nil {
 		return err
 	}
@@ -87,9 +94,18 @@ func (s *Server) start(ctx context.Context, cfg Config) error {
 	level := zap.NewAtomicLevelAt(zap.ErrorLevel)
 	defer level.SetLevel(zap.WarnLevel)
 	began := time.Now()
-	err = s.launch(ctx, embedConfig(cfg, embed.NewZapLoggerBuilder(newLogger(s.logger, level, s.fail))))
+	config, err := embedConfig(cfg, embed.NewZapLoggerBuilder(newLogger(s.logger, level, s.failStuck)))
+	if err != nil {
+		return err
+	}
+	if cfg.Cluster != nil && !hasData {
+		if err := s.findCluster(ctx, cfg.Cluster, config); err != nil {
+			return err
+		}
+	}
+	err = s.launch(ctx, config)
 	if err == nil {
-		err = s.waitReady(ctx)
+		err = s.waitReady(ctx, cfg.Cluster)
 	}
 	if err != nil && s.Failure() == nil {
 		err = explain(cfg.Dir, err)
@@ -105,6 +121,9 @@ func (s *Server) start(ctx context.Context, cfg Config) error {
 	s.direct = newDirect(member)
 	if err := s.connect(); err != nil {
 		return err
+	}
+	if cfg.Cluster != nil {
+		s.announce(ctx, cfg.Cluster)
 	}
 	s.tend(ctx, cfg.quota())
 	s.logger.Info("Started embedded etcd", "dir", cfg.Dir, "new", known == nil, "revision", member.KV().Rev(), "duration", time.Since(began).Round(time.Millisecond))
@@ -139,20 +158,32 @@ func (s *Server) launch(ctx context.Context, cfg *embed.Config) error {
 	}
 }
 
-func (s *Server) waitReady(ctx context.Context) error {
+func (s *Server) waitReady(ctx context.Context, cluster *Cluster) error {
 	patience := time.NewTimer(startPatience)
 	defer patience.Stop()
-	select {
-	case <-s.etcd.Server.ReadyNotify():
-		return nil
-	case err := <-s.etcd.Err():
-		return err
-	case <-s.failed:
-		return s.failure
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-patience.C:
-		return fmt.Errorf("etcd was not ready after %v", startPatience)
+	waiting := time.NewTimer(tellPatience)
+	defer waiting.Stop()
+	for {
+		select {
+		case <-s.etcd.Server.ReadyNotify():
+			return nil
+		case <-s.etcd.Server.StopNotify():
+			return ErrRemoved // nothing else stops it
+		case err := <-s.etcd.Err():
+			return err
+		case <-s.failed:
+			return s.failure
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-waiting.C:
+			if cluster != nil {
+				s.logger.Info("Waiting for the other etcd members, of which most must be up", "members", cluster.Members)
+			}
+		case <-patience.C:
+			if cluster == nil {
+				return fmt.Errorf("etcd was not ready after %v", startPatience)
+			} // others may be away for days
+		}
 	}
 }
 
@@ -183,6 +214,14 @@ func (s *Server) tend(ctx context.Context, quota int64) {
 	ctx, s.stop = context.WithCancel(klog.NewContext(context.WithoutCancel(ctx), s.logger))
 	s.serving.Go(func() { s.keepQuota(ctx, quota) })
 	s.serving.Go(func() { s.keepCompact(ctx) })
+	s.serving.Go(func() {
+		select {
+		case <-s.etcd.Server.StoppingNotify():
+			s.direct.halt()
+			s.fail(ErrRemoved) // nothing else stops it
+		case <-ctx.Done():
+		}
+	})
 }
 
 // Dir is the data directory.
@@ -215,6 +254,12 @@ func (s *Server) Failure() error {
 	}
 }
 
+// failStuck is told by etcd's log why it cannot go on.
+func (s *Server) failStuck(err error) {
+	s.stuck.Store(true)
+	s.fail(err)
+}
+
 func (s *Server) fail(err error) {
 	s.failOnce.Do(func() {
 		s.failure = explain(s.dir.path, err)
@@ -223,12 +268,12 @@ func (s *Server) fail(err error) {
 }
 
 // Close stops the member. What was acknowledged is on disk before, after and
-// without it. It returns when nothing runs any more, or at once if the member
-// had failed. Further calls do nothing.
+// without it. It returns when nothing runs any more, or at once if etcd could not
+// go on. Further calls do nothing.
 func (s *Server) Close() (err error) {
 	s.close.Do(func() {
-		if s.Failure() != nil {
-			return // its goroutines are stuck, and hold the lock until the process ends
+		if s.stuck.Load() {
+			return // and the lock is held until the process ends
 		}
 		if s.stop != nil {
 			s.stop()
@@ -260,7 +305,7 @@ func explain(dir string, err error) error {
 		return fmt.Errorf("the file system of etcd data directory %s is full: free space on it and start again: %w", dir, err)
 	case errors.Is(err, syscall.EROFS), errors.Is(err, syscall.EACCES):
 		return fmt.Errorf("etcd data directory %s cannot be written: %w", dir, err)
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded), errors.Is(err, ErrRemoved):
 		return err
 	default:
 		return fmt.Errorf("etcd cannot work with data directory %s, which may be damaged (restore it from a backup, or remove it to start empty and lose what it held): %w", dir, err)
