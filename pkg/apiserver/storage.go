@@ -38,6 +38,8 @@ type StorageOptions struct {
 	DataDir string
 	// Quota bounds the database of an embedded etcd.
 	Quota resource.QuantityValue
+	// Cluster makes an embedded etcd one of several. Nil means it is alone.
+	Cluster *etcd.Cluster
 	// EmbeddedOnly leaves no choice of an external etcd.
 	EmbeddedOnly bool
 	// UnsafeNoFsync gives up durability for speed. It has no flag.
@@ -111,6 +113,7 @@ func (o *StorageOptions) Start(ctx context.Context) (*Storage, error) {
 	member, err := etcd.Start(ctx, etcd.Config{
 		Dir:           o.DataDir,
 		QuotaBytes:    o.Quota.Value(),
+		Cluster:       o.Cluster,
 		UnsafeNoFsync: o.UnsafeNoFsync,
 	})
 	if err != nil {

@@ -46,6 +46,10 @@ const (
 	checkPeriod = time.Minute
 )
 
+// PeerName is the name that all coordinators of a pool have as peers, and nobody
+// else has.
+func PeerName(pool string) string { return pool + ".peers.pool-coordinator.steppe.io" }
+
 // Config says where the certificates are and what they are made out to.
 type Config struct {
 	// Dir holds the files. It is made if it is missing.
@@ -123,7 +127,8 @@ func (p *PKI) ensure() error {
 		return err
 	}
 	peer := serving
-	peer.CommonName = "pool-coordinator-peer:" + p.config.Pool
+	peer.CommonName = PeerName(p.config.Pool)
+	peer.DNSNames = append(slices.Clone(peer.DNSNames), PeerName(p.config.Pool))
 	peer.Usages = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
 	return errors.Join(p.ensurePair("serving", ca, serving), p.ensurePair("peer", ca, peer))
 }

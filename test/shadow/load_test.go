@@ -114,4 +114,3 @@ func TestLoadSaysWhatItCannot(t *testing.T) {
 		})
 	}
 }
-

@@ -45,12 +45,9 @@ own resources can be loaded, custom resources cannot.`,
 			return err
 		},
 	}
-	var fss cliflag.NamedFlagSets
-	fs := fss.FlagSet("Load")
-	fs.StringVar(&o.DataDir, "data-dir", o.DataDir, "The coordinator's --data-dir.")
-	fs.StringSliceVarP(&files, "filename", "f", files, "Files of objects in YAML or JSON; - is standard input. Required.")
-	cmd.Flags().AddFlagSet(fs)
-	setHelp(cmd, fss)
+	addDataDirFlag(cmd, o, func(fss *cliflag.NamedFlagSets) {
+		fss.FlagSet("Load").StringSliceVarP(&files, "filename", "f", files, "Files of objects in YAML or JSON; - is standard input. Required.")
+	})
 	return cmd
 }
 

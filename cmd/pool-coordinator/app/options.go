@@ -50,6 +50,8 @@ type Options struct {
 	// Hosts are names and addresses of the coordinator beside its machine's.
 	Hosts []string
 
+	cluster clusterOptions
+
 	ClientCAFile          string
 	FrontProxyCAFile      string
 	FrontProxyNames       []string
@@ -76,6 +78,7 @@ func NewOptions() *Options {
 		DataDir:               "/var/lib/pool-coordinator",
 		ServiceAccountIssuers: []string{"https://kubernetes.default.svc.cluster.local"},
 		EventTTL:              time.Hour,
+		cluster:               newClusterOptions(),
 	}
 	o.Server.Recommended.SecureServing.BindPort = defaultPort
 	// Nobody is at the site to wait for watches to end at their leisure.
@@ -92,6 +95,7 @@ const shutdownGracePeriod = time.Second
 // AddFlags adds all flags, by topic.
 func (o *Options) AddFlags(fss *cliflag.NamedFlagSets) {
 	o.addOwnFlags(fss.FlagSet("Pool-coordinator"))
+	o.cluster.addFlags(fss.FlagSet("Coordinators"))
 	o.addIdentityFlags(fss.FlagSet("Identities"))
 	o.addKubeletFlags(fss.FlagSet("Kubelets"))
 	o.Server.AddFlags(fss)
@@ -179,6 +183,7 @@ func (o *Options) Validate() error {
 	if (o.FrontProxyCAFile == "") != (len(o.FrontProxyNames) == 0) {
 		errs = append(errs, errors.New("--requestheader-client-ca-file and --requestheader-allowed-names must be given together"))
 	}
+	errs = append(errs, o.cluster.validate()...)
 	if _, err := o.serviceRanges(); err != nil {
 		errs = append(errs, err)
 	}

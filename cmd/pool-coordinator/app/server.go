@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -16,7 +15,6 @@ import (
 	genericapiserver "k8s.io/apiserver/pkg/server"
 	cliflag "k8s.io/component-base/cli/flag"
 	"k8s.io/component-base/cli/globalflag"
-	"k8s.io/component-base/term"
 	"k8s.io/component-base/version"
 	"k8s.io/klog/v2"
 
@@ -56,7 +54,8 @@ Objects are kept in an etcd inside the process, in --data-dir.`,
 		},
 	}
 	cmd.SetContext(ctx)
-	cmd.AddCommand(newLoadCommand())
+	cmd.CompletionOptions.HiddenDefaultCmd = true
+	cmd.AddCommand(newLoadCommand(), newSnapshotCommand(), newMemberCommand())
 
 	var fss cliflag.NamedFlagSets
 	o.AddFlags(&fss)
@@ -69,12 +68,6 @@ Objects are kept in an etcd inside the process, in --data-dir.`,
 	return cmd
 }
 
-// setHelp shows flags by topic.
-func setHelp(cmd *cobra.Command, fss cliflag.NamedFlagSets) {
-	columns, _, _ := term.TerminalSize(cmd.OutOrStdout())
-	cliflag.SetUsageAndHelpFunc(cmd, fss, columns)
-}
-
 // Run serves until ctx is done, or until the storage is lost. The order of the
 // end is: the server drains (see package apiserver), then the storage closes.
 func Run(ctx context.Context, o *Options) (err error) {
@@ -82,16 +75,25 @@ func Run(ctx context.Context, o *Options) (err error) {
 	saveMemory()
 	logger.Info("Starting", "version", version.Get().GitVersion, "pool", o.Pool)
 
+	pki, err := o.openPKI()
+	if err != nil {
+		return err
+	}
+	o.Server.Storage.Cluster = o.cluster.cluster(o.Pool, pki)
+	ctx, cancel := context.WithCancel(ctx)
+	var renewing sync.WaitGroup
+	renewing.Go(func() { pki.Run(ctx) })
+	defer renewing.Wait()
+	defer cancel()
+
 	storage, err := o.Server.Storage.Start(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, storage.Close()) }()
 
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
 	ended := make(chan error, 1)
-	go func() { ended <- serve(ctx, o, storage) }()
+	go func() { ended <- serve(ctx, o, storage, pki) }()
 	select {
 	case err := <-ended:
 		return err
@@ -102,18 +104,9 @@ func Run(ctx context.Context, o *Options) (err error) {
 }
 
 // serve assembles the server, top to bottom, and runs it.
-func serve(ctx context.Context, o *Options, storage *apiserver.Storage) error {
-	var renewing sync.WaitGroup
-	defer renewing.Wait()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	if serving := o.Server.Recommended.SecureServing; serving.ServerCert.CertKey.CertFile == "" {
-		pki, err := poolpki.Open(poolpki.Config{Dir: filepath.Join(o.DataDir, "pki"), Pool: o.Pool, Hosts: o.Hosts})
-		if err != nil {
-			return fmt.Errorf("keeping the certificates of the pool: %w", err)
-		}
-		serving.ServerCert.CertKey.CertFile, serving.ServerCert.CertKey.KeyFile = pki.Serving()
-		renewing.Go(func() { pki.Run(ctx) })
+func serve(ctx context.Context, o *Options, storage *apiserver.Storage, pki *poolpki.PKI) error {
+	if pair := &o.Server.Recommended.SecureServing.ServerCert.CertKey; pair.CertFile == "" {
+		pair.CertFile, pair.KeyFile = pki.Serving()
 	}
 	if audit := o.Server.Recommended.Audit; audit.PolicyFile == "" {
 		if err := writeAuditPolicy(o.auditPolicyFile()); err != nil {
@@ -127,7 +120,7 @@ func serve(ctx context.Context, o *Options, storage *apiserver.Storage) error {
 	}
 	server, err := shadow.New(ctx, shadow.Config{
 		Pool:                  o.Pool,
-		Replicas:              1,
+		Replicas:              o.cluster.replicas(),
 		Options:               o.Server,
 		Storage:               storage,
 		Etcd:                  storage.Client(),
