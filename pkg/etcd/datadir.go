@@ -110,7 +110,7 @@ func (d *dataDir) check() (_ *identity, hasData bool, _ error) {
 	default:
 		return id, hasWAL, nil
 	}
-	return nil, false, fmt.Errorf("etcd data directory %s has held data before, but %s: restore it from a backup, or remove the directory to start empty and lose what it held", d.path, missing)
+	return nil, false, fmt.Errorf("etcd data directory %s has held data before, but %s: restore it from a backup, or remove the directory to start empty and lose what it held: %w", d.path, missing, ErrDamaged)
 }
 
 // clearUnfinished sets aside what a first start left that did not get far.
@@ -149,7 +149,7 @@ func (d *dataDir) readIdentity() (*identity, error) {
 	}
 	id := &identity{}
 	if err := json.Unmarshal(data, id); err != nil {
-		return nil, fmt.Errorf("%s is damaged, and the data beside it may be: restore the directory from a backup, or remove only this file to use the data as it is: %w", path, err)
+		return nil, fmt.Errorf("%s is damaged, and the data beside it may be: restore the directory from a backup, or remove only this file to use the data as it is: %w: %w", path, ErrDamaged, err)
 	}
 	return id, nil
 }

@@ -307,6 +307,8 @@ func explain(dir string, err error) error {
 		return fmt.Errorf("etcd data directory %s cannot be written: %w", dir, err)
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded), errors.Is(err, ErrRemoved):
 		return err
+	case looksDamaged(err):
+		return fmt.Errorf("etcd cannot work with data directory %s, whose %w (restore it from a backup, or remove it to start empty and lose what it held): %w", dir, ErrDamaged, err)
 	default:
 		return fmt.Errorf("etcd cannot work with data directory %s, which may be damaged (restore it from a backup, or remove it to start empty and lose what it held): %w", dir, err)
 	}

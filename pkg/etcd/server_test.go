@@ -5,6 +5,7 @@ package etcd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -185,13 +186,13 @@ func TestRefusesDamage(t *testing.T) {
 			name:   "log overwritten",
 			reason: "etcd ends the process",
 			damage: func(dir string) error { return overwrite(dir, "member/wal/*.wal") },
-			want:   "may be damaged",
+			want:   "whose data is damaged",
 		},
 		{
 			name:   "database overwritten",
 			reason: "etcd panics",
 			damage: func(dir string) error { return overwrite(dir, "member/snap/db") },
-			want:   "may be damaged",
+			want:   "whose data is damaged",
 		},
 		{
 			name:   "another member's data",
@@ -228,6 +229,9 @@ func TestRefusesDamage(t *testing.T) {
 			}
 			if !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), cfg.Dir) {
 				t.Fatalf("got error %q, want it to name the directory and say %q", err, c.want)
+			}
+			if foreign := strings.Contains(c.want, "mixed up"); errors.Is(err, ErrDamaged) == foreign {
+				t.Errorf("that it is damage is %t of: %v", !foreign, err)
 			}
 		})
 	}
