@@ -8,6 +8,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
@@ -296,30 +297,226 @@ func TestClusterLosesMembers(t *testing.T) {
 	watchTo(revision)
 }
 
-// makeLeader has the named member lead. Only the leader can hand over.
+// makeLeader has the named member lead.
 func makeLeader(t *testing.T, clients map[string]*clientv3.Client, name string) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		members, err := Members(t.Context(), clients[name])
 		if err != nil {
-			continue // there is no leader for a moment
+			t.Fatal(err)
 		}
-		var wanted Member
-		leader := ""
+		var leader *clientv3.Client
+		var successor uint64
 		for _, member := range members {
-			if member.Name == name {
-				wanted = member
-			}
 			if member.Leader {
-				leader = member.Name
+				leader = clients[member.Name]
+			}
+			if member.Name == name {
+				successor = member.ID
 			}
 		}
-		if leader == name {
+		switch {
+		case leader == clients[name]:
 			return
-		}
-		if client := clients[leader]; client != nil {
-			_, _ = client.MoveLeader(t.Context(), wanted.ID) // tried again
+		case leader != nil:
+			_, _ = leader.MoveLeader(t.Context(), successor) // looked at in the next round
 		}
 	}
 	t.Fatalf("%s does not lead after a minute", name)
+}
+
+// TestPeersAreAuthenticated comes to a member's port as various others.
+func TestPeersAreAuthenticated(t *testing.T) {
+	ca, other := newAuthority(t), newAuthority(t)
+	cfg := clusterConfigs(t, ca)["a"]
+	address := strings.TrimPrefix(cfg.Cluster.Members["a"], "https://")
+	cfg.Cluster.Members = map[string]string{"a": cfg.Cluster.Members["a"]}
+	startMember(t, cfg)
+
+	// handshake returns the serial number of the member's certificate, if it talks
+	// to who has these.
+	handshake := func(files *PeerTLS) (int64, error) {
+		config := &tls.Config{ServerName: peerName, RootCAs: x509.NewCertPool()}
+		config.RootCAs.AddCert(ca.cert)
+		if files != nil {
+			pair, err := tls.LoadX509KeyPair(files.CertFile, files.KeyFile)
+			if err != nil {
+				t.Fatal(err)
+			}
+			config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &pair, nil }
+		}
+		conn, err := tls.Dial("tcp", address, config)
+		if err != nil {
+			return 0, err
+		}
+		defer conn.Close()
+		// In TLS 1.3 it is with the first answer that a client learns of its refusal.
+		if _, err := fmt.Fprintf(conn, "GET /members HTTP/1.1\r\nHost: %s\r\n\r\n", peerName); err != nil {
+			return 0, err
+		}
+		if err := conn.SetReadDeadline(time.Now().Add(30 * time.Second)); err != nil {
+			return 0, err
+		}
+		if _, err := conn.Read(make([]byte, 1)); err != nil {
+			return 0, err
+		}
+		return conn.ConnectionState().PeerCertificates[0].SerialNumber.Int64(), nil
+	}
+
+	peer := ca.issue(t, t.TempDir(), peerName, 2)
+	if serial, err := handshake(&peer); err != nil || serial != 1 {
+		t.Errorf("a peer got serial %d, %v, want 1", serial, err)
+	}
+	stranger := other.issue(t, t.TempDir(), peerName, 2)
+	namesake := ca.issue(t, t.TempDir(), "kubelet.pool.test", 2)
+	for name, files := range map[string]*PeerTLS{"without a certificate": nil, "of another CA": &stranger, "of the CA, with another name": &namesake} {
+		if _, err := handshake(files); err == nil {
+			t.Errorf("who comes %s is let in", name)
+		}
+	}
+
+	ca.issue(t, filepath.Dir(cfg.Cluster.TLS.CertFile), peerName, 3)
+	if serial, err := handshake(&peer); err != nil || serial != 3 {
+		t.Errorf("after a renewal a peer got serial %d, %v, want 3", serial, err)
+	}
+}
+
+// TestGrowsFromAlone makes a lone member one of two, and keeps its data.
+func TestGrowsFromAlone(t *testing.T) {
+	t.Parallel()
+	configs := clusterConfigs(t, newAuthority(t))
+	alone := configs["a"]
+	alone.Cluster = nil
+	s := startMember(t, alone)
+	if _, err := s.Client().Put(t.Context(), "/key/", "value"); err != nil {
+		t.Fatal(err)
+	}
+	id := s.ClusterID()
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	s = startMember(t, configs["a"])
+	members, err := Members(t.Context(), s.Client())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(members) != 1 || members[0].Name != "a" || members[0].PeerURL != configs["a"].Cluster.Members["a"] {
+		t.Fatalf("the members are %+v, want a at its address", members)
+	}
+	waiting := spawn(t, later(configs["b"])) // which is not expected yet
+	waiting.waitRefused(t, errors.New("have this one added on one of them"))
+	if err := ReplaceMember(t.Context(), s.Client(), "b", configs["b"].Cluster.Members["b"]); err != nil {
+		t.Fatal(err)
+	}
+	b := spawn(t, later(configs["b"]))
+	b.waitReady(t)
+	got, err := b.client(t).Get(t.Context(), "/key/")
+	if err != nil || len(got.Kvs) != 1 {
+		t.Fatalf("got %v, %v, want what was written alone", got, err)
+	}
+	if s.ClusterID() != id {
+		t.Errorf("the cluster ID changed from %s to %s", id, s.ClusterID())
+	}
+	if err := ReplaceMember(t.Context(), s.Client(), "a", configs["a"].Cluster.Members["a"]); err == nil || !strings.Contains(err.Error(), "cannot replace itself") {
+		t.Errorf("replacing oneself gave %v", err)
+	}
+	if err := RemoveMember(t.Context(), b.client(t), "a"); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-s.Failed():
+		if !errors.Is(s.Failure(), ErrRemoved) {
+			t.Errorf("the removed member failed with %v, want %v", s.Failure(), ErrRemoved)
+		}
+	case <-time.After(time.Minute):
+		t.Error("the removed member goes on")
+	}
+}
+
+// TestWaitsForOthersWithoutData starts a member without data before all others.
+// It must not make a cluster of its own.
+func TestWaitsForOthersWithoutData(t *testing.T) {
+	t.Parallel()
+	cfg := later(clusterConfigs(t, newAuthority(t))["a"])
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+	defer cancel()
+	if s, err := Start(ctx, cfg); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("got %v, %v, want it to wait", s, err)
+	}
+	if _, err := os.Stat(filepath.Join(cfg.Dir, "member")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("it began to make data: %v", err)
+	}
+}
+
+// TestClusterRestore brings three members back from one snapshot.
+func TestClusterRestore(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes ten seconds")
+	}
+	t.Parallel()
+	source := startMember(t, Config{Dir: shortDir(t), UnsafeNoFsync: true})
+	if _, err := source.Client().Put(t.Context(), "/key/", "value"); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "snapshot")
+	if err := SaveSnapshot(t.Context(), source.Dir(), file); err != nil {
+		t.Fatal(err)
+	}
+	var processes []*process
+	for _, cfg := range clusterConfigs(t, newAuthority(t)) {
+		if err := Restore(t.Context(), file, cfg); err != nil {
+			t.Fatal(err)
+		}
+		processes = append(processes, spawn(t, later(cfg)))
+	}
+	revision := int64(0)
+	for _, p := range processes {
+		p.waitReady(t)
+		if revision == 0 {
+			revision = putUntil(t, p.client(t), "/key/", "new")
+		}
+	}
+	for _, p := range processes {
+		got, err := p.client(t).Get(t.Context(), "/key/")
+		if err != nil || len(got.Kvs) != 1 || got.Kvs[0].ModRevision != revision || revision <= RestoreRevisionBump {
+			t.Errorf("got %v, %v, want revision %d", got, err, revision)
+		}
+	}
+}
+
+func TestRefusesClusterConfig(t *testing.T) {
+	valid := func() *Cluster {
+		return &Cluster{
+			Name: "a", Members: map[string]string{"a": "https://10.0.0.1:2380", "b": "https://b.pool:2380"}, Token: "pool",
+			TLS: PeerTLS{CertFile: "c", KeyFile: "k", CAFile: "ca"},
+		}
+	}
+	cases := []struct {
+		name   string
+		change func(c *Cluster)
+		want   string // empty if it is valid
+	}{
+		{"valid", func(*Cluster) {}, ""},
+		{"name not among the members", func(c *Cluster) { c.Name = "c" }, `must include this one, "c"`},
+		{"URL without TLS", func(c *Cluster) { c.Members["b"] = "http://10.0.0.2:2380" }, "must be https://HOST:PORT"},
+		{"URL without port", func(c *Cluster) { c.Members["b"] = "https://10.0.0.2" }, "must be https://HOST:PORT"},
+		{"name that etcd would split", func(c *Cluster) { c.Members["b=c"] = "https://10.0.0.2:2380" }, "must not be empty or contain"},
+		{"no token", func(c *Cluster) { c.Token = "" }, "must have a token"},
+		{"no certificate", func(c *Cluster) { c.TLS.CertFile = "" }, "must have a certificate"},
+		{"no CA", func(c *Cluster) { c.TLS.CAFile = "" }, "must have a certificate, a key and a CA"},
+		{"listens at a name", func(c *Cluster) { c.Listen = "a.pool:2380" }, "must listen at IP:PORT"},
+		{"listens elsewhere", func(c *Cluster) { c.Listen = "0.0.0.0:12380" }, ""},
+		{"own URL has a name", func(c *Cluster) { c.Name = "b" }, ""},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			cluster := valid()
+			c.change(cluster)
+			err := cluster.validate()
+			if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got error %v, want %q", err, c.want)
+			}
+		})
+	}
 }

@@ -3,12 +3,15 @@
 
 // Package etcd runs one etcd member inside this process.
 //
-// The member is alone in its cluster, listens on no TCP port and takes its
-// clients in memory; a Unix socket in the data directory lets etcdctl in for
-// backups. Every write is on disk before it is answered.
+// By default the member is alone in its cluster and listens on no TCP port. With
+// Config.Cluster it is one of several, usually three, that reach each other over
+// mutual TLS; losing one changes nothing that clients see. In both cases clients
+// are in memory, and a Unix socket in the data directory lets etcdctl and Connect
+// in, for backups and changes of the members. Every write is on disk before it is
+// answered.
 //
-// There are two ways to it in memory. Server.Client makes function calls into the
-// member, at a quarter to a half of the cost; Server.DialContext is for clients
+// There are two ways to the member in memory. Server.Client makes function calls
+// into it, at a quarter to a half of the cost; Server.DialContext is for clients
 // that want a connection.
 //
 // The package stands between etcd and an operator who cannot look at the
@@ -16,5 +19,12 @@
 // an error here that says what is wrong and what to do: a data directory that
 // has lost a part of itself is refused, a second process on it is refused, and
 // a member that can no longer write to its disk stops at once (see
-// Server.Failed).
+// Server.Failed). Room that a database wastes is given back, and writes that its
+// quota refused are taken again, without anybody's help.
+//
+// Restored data, and members that lost theirs, are where histories can part.
+// Restore gives data a new cluster ID and revisions above all that clients can
+// have seen. A member without data forms a cluster only if it was told that there
+// may be none yet, and takes the place of one that had data only after it has been
+// replaced on another member.
 package etcd

@@ -6,17 +6,22 @@ package etcd
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
 const (
-	// memberPatience bounds a change of the members.
-	memberPatience = 10 * time.Second
+	// memberPatience bounds a change of the members, and memberPause is between two
+	// tries. etcd refuses a change until the members that stay have seen each other
+	// for five seconds.
+	memberPatience = 30 * time.Second
+	memberPause    = 500 * time.Millisecond
 
 	// healthKey is read to see that reads work. It never exists.
 	healthKey = "health"
@@ -70,14 +75,29 @@ func ReplaceMember(ctx context.Context, client *clientv3.Client, name, peerURL s
 		case m.Name == "" && firstURL(m) == peerURL:
 			return nil // it is expected already
 		}
-		if _, err := client.MemberRemove(ctx, m.ID); err != nil {
+		if err := change(ctx, func() (err error) { _, err = client.MemberRemove(ctx, m.ID); return }); err != nil {
 			return fmt.Errorf("removing etcd member %s: %w", cmp.Or(m.Name, firstURL(m)), err)
 		}
 	}
-	if _, err := client.MemberAdd(ctx, []string{peerURL}); err != nil {
+	if err := change(ctx, func() (err error) { _, err = client.MemberAdd(ctx, []string{peerURL}); return }); err != nil {
 		return fmt.Errorf("adding etcd member %s at %s: %w", name, peerURL, err)
 	}
 	return nil
+}
+
+// change makes a change of the members as soon as etcd allows it.
+func change(ctx context.Context, do func() error) error {
+	for {
+		err := do()
+		if !errors.Is(err, rpctypes.ErrUnhealthy) {
+			return err
+		}
+		select {
+		case <-time.After(memberPause):
+		case <-ctx.Done():
+			return err
+		}
+	}
 }
 
 // RemoveMember takes a member out of the cluster for good. Its server fails with
@@ -91,8 +111,10 @@ func RemoveMember(ctx context.Context, client *clientv3.Client, name string) err
 	}
 	for _, m := range list.Members {
 		if m.Name == name {
-			_, err := client.MemberRemove(ctx, m.ID)
-			return err
+			if err := change(ctx, func() (err error) { _, err = client.MemberRemove(ctx, m.ID); return }); err != nil {
+				return fmt.Errorf("removing etcd member %s: %w", name, err)
+			}
+			return nil
 		}
 	}
 	return fmt.Errorf("there is no etcd member %s", name)

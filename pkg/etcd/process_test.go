@@ -13,7 +13,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -157,10 +156,10 @@ func (p *process) client(t *testing.T) *clientv3.Client {
 	return client
 }
 
-// setData moves a data directory, which sockets do not mind.
+// moveData moves a data directory.
 func moveData(t *testing.T, from, to string) {
 	t.Helper()
-	if err := os.Rename(filepath.Clean(from), filepath.Clean(to)); err != nil {
+	if err := os.Rename(from, to); err != nil {
 		t.Fatal(err)
 	}
 }

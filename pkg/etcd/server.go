@@ -56,6 +56,7 @@ type Server struct {
 	stop    context.CancelFunc // ends what tends the database; nil before
 	close   sync.Once
 	logger  klog.Logger
+	level   zap.AtomicLevel // of what etcd logs
 
 	rewriting sync.RWMutex // held to rewrite the database; read-held to read all of it
 
@@ -76,6 +77,7 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 		dir:    dir,
 		memory: bufconn.Listen(connectionBuffer),
 		logger: klog.FromContext(ctx).WithName("etcd"),
+		level:  zap.NewAtomicLevel(),
 		failed: make(chan struct{}),
 	}
 	if err := s.start(ctx, cfg); err != nil {
@@ -91,10 +93,10 @@ func (s *Server) start(ctx context.Context, cfg Config) error {
 	}
 	// At start etcd warns of settings that matter in a cluster of many members;
 	// later its warnings tell of a slow disk. Lower levels are for its makers.
-	level := zap.NewAtomicLevelAt(zap.ErrorLevel)
-	defer level.SetLevel(zap.WarnLevel)
+	s.level.SetLevel(zap.ErrorLevel)
+	defer s.level.SetLevel(zap.WarnLevel)
 	began := time.Now()
-	config, err := embedConfig(cfg, embed.NewZapLoggerBuilder(newLogger(s.logger, level, s.failStuck)))
+	config, err := embedConfig(cfg, embed.NewZapLoggerBuilder(newLogger(s.logger, s.level, s.failStuck)))
 	if err != nil {
 		return err
 	}
@@ -289,6 +291,7 @@ func (s *Server) Close() (err error) {
 		}
 		s.serving.Wait()
 		if s.etcd != nil {
+			s.level.SetLevel(zap.PanicLevel) // it reports its end as errors
 			s.etcd.Close()
 		}
 		err = s.dir.close()
