@@ -182,8 +182,8 @@ func TestCloseEndsCalls(t *testing.T) {
 	client, other := s.Client(), s.NewClient()
 	// Neither the test's context nor the caller ends these.
 	watches := []clientv3.WatchChan{
-		client.Watch(context.Background(), "/", clientv3.WithPrefix(), clientv3.WithCreatedNotify()),                            //nolint:usetesting // see above
-		other.Watch(clientv3.WithRequireLeader(context.Background()), "/", clientv3.WithPrefix(), clientv3.WithCreatedNotify()), //nolint:usetesting // see above
+		client.Watch(context.Background(), "/", clientv3.WithPrefix(), clientv3.WithCreatedNotify()),
+		other.Watch(clientv3.WithRequireLeader(context.Background()), "/", clientv3.WithPrefix(), clientv3.WithCreatedNotify()),
 	}
 	for _, watch := range watches {
 		<-watch

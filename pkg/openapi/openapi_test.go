@@ -64,7 +64,14 @@ func (r *rig) serve(version, title string) {
 	}
 }
 
-func (r *rig) get(t *testing.T, path string, header ...string) (*http.Response, []byte) {
+// answer is a response whose body has been read.
+type answer struct {
+	StatusCode int
+	Status     string
+	Header     http.Header
+}
+
+func (r *rig) get(t *testing.T, path string, header ...string) (answer, []byte) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, r.URL+path, nil)
 	if err != nil {
@@ -82,7 +89,7 @@ func (r *rig) get(t *testing.T, path string, header ...string) (*http.Response, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	return response, body
+	return answer{response.StatusCode, response.Status, response.Header}, body
 }
 
 func (r *rig) index(t *testing.T) map[string]handler3.OpenAPIV3DiscoveryGroupVersion {
