@@ -5,10 +5,13 @@ package app
 
 import (
 	"bufio"
+	"context"
 	"fmt"
+	"io"
 	"os"
 	"runtime/debug"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 	"k8s.io/klog/v2"
@@ -27,41 +30,104 @@ func saveMemory() {
 	}
 }
 
-// releaseStart gives back the memory that only the start has needed: garbage, and
-// the pages of the program that it has touched. They stay in the page cache, as long
-// as nobody needs the memory more, and come back when they are touched again.
-func releaseStart(logger klog.Logger) {
-	debug.FreeOSMemory()
-	if err := releaseProgram(); err != nil {
-		logger.Info("Could not give back memory after the start", "err", err)
+const (
+	// settling is how long after the start most of it is over.
+	settling = 5 * time.Second
+
+	// releasePeriod is how often memory is given back. Each time costs one garbage
+	// collection, and a few milliseconds for the pages that are touched again.
+	releasePeriod = 2 * time.Minute
+)
+
+// releaseMemory gives memory back, first when the start is over and then now and
+// again, until ctx is done.
+func releaseMemory(ctx context.Context) {
+	logger := klog.FromContext(ctx)
+	for wait := settling; ; wait = releasePeriod {
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return
+		}
+		debug.FreeOSMemory()
+		if err := releaseFiles(wait == settling); err != nil {
+			logger.Info("Could not give back the memory of files", "err", err)
+			return
+		}
 	}
 }
 
-// releaseProgram unmaps the pages of the program's file that are only read.
-func releaseProgram() error {
+// releaseFiles gives back pages of files. Those of the program, most of which only
+// the start needs, stay in the page cache for as long as nobody needs the memory
+// more. At the end of the start those of the database go, too: etcd has all of it
+// read when it opens it.
+func releaseFiles(started bool) error {
 	program, err := os.Readlink("/proc/self/exe")
 	if err != nil {
 		return err
 	}
-	file, err := os.Open("/proc/self/maps")
+	file, err := os.Open("/proc/self/smaps")
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	lines := bufio.NewScanner(file)
-	for lines.Scan() {
-		// 00400000-01a2b000 r-xp 00000000 fd:00 1234   /path/of/program
-		fields := strings.Fields(lines.Text())
-		if len(fields) < 6 || strings.Contains(fields[1], "w") || strings.Join(fields[5:], " ") != program {
+	mappings, err := fileMappings(file)
+	if err != nil {
+		return fmt.Errorf("reading /proc/self/smaps: %w", err)
+	}
+	for _, m := range mappings {
+		advice := 0
+		switch {
+		case m.path == program && !m.changed:
+			advice = unix.MADV_DONTNEED
+		case m.shared && started:
+			// The database may be mapped elsewhere by now, and anything in its
+			// place: this is an advice that never loses anything.
+			advice = unix.MADV_PAGEOUT
+		default:
 			continue
 		}
-		var from, to uintptr
-		if _, err := fmt.Sscanf(fields[0], "%x-%x", &from, &to); err != nil {
-			return fmt.Errorf("reading /proc/self/maps: %w", err)
-		}
-		if _, _, errno := unix.Syscall(unix.SYS_MADVISE, from, to-from, unix.MADV_DONTNEED); errno != 0 {
-			return fmt.Errorf("madvise of %s: %w", fields[0], errno)
+		_, _, errno := unix.Syscall(unix.SYS_MADVISE, m.from, m.to-m.from, uintptr(advice))
+		if errno != 0 && errno != unix.ENOMEM { // nothing is mapped there any more
+			return fmt.Errorf("advising the kernel of %s: %w", m.path, errno)
 		}
 	}
-	return lines.Err()
+	return nil
+}
+
+// mapping is where a part of a file is mapped that cannot be written there.
+type mapping struct {
+	from, to uintptr
+	path     string
+	// shared tells that others see what is written to the file.
+	shared bool
+	// changed tells that there is what is not in the file: a dynamic linker has
+	// written it before it took away the right to.
+	changed bool
+}
+
+// fileMappings reads /proc/self/smaps.
+func fileMappings(smaps io.Reader) (found []mapping, _ error) {
+	var last *mapping // nil if it is of no interest
+	lines := bufio.NewScanner(smaps)
+	for lines.Scan() {
+		fields := strings.Fields(lines.Text())
+		switch {
+		case len(fields) < 2:
+		case strings.HasSuffix(fields[0], ":"): // Anonymous:             0 kB
+			if last != nil && fields[0] == "Anonymous:" && fields[1] != "0" {
+				last.changed = true
+			}
+		case len(fields) < 6 || strings.Contains(fields[1], "w"):
+			last = nil
+		default: // 00400000-01a2b000 r-xp 00000000 fd:00 1234   /path/of/program
+			m := mapping{path: strings.Join(fields[5:], " "), shared: strings.HasSuffix(fields[1], "s")}
+			if _, err := fmt.Sscanf(fields[0], "%x-%x", &m.from, &m.to); err != nil {
+				return nil, fmt.Errorf("%q: %w", fields[0], err)
+			}
+			found = append(found, m)
+			last = &found[len(found)-1]
+		}
+	}
+	return found, lines.Err()
 }

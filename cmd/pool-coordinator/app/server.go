@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"time"
 
 	"github.com/spf13/cobra"
 	genericapiserver "k8s.io/apiserver/pkg/server"
@@ -86,7 +85,7 @@ func Run(ctx context.Context, o *Options) (err error) {
 	defer renewing.Wait()
 	defer cancel()
 
-	storage, err := o.Server.Storage.Start(ctx)
+	storage, err := openStorage(ctx, o)
 	if err != nil {
 		return err
 	}
@@ -139,20 +138,11 @@ func serve(ctx context.Context, o *Options, storage *apiserver.Storage, pki *poo
 	if err != nil {
 		return err
 	}
-	if err := server.Generic.AddPostStartHook("release-start", func(hook genericapiserver.PostStartHookContext) error {
-		go func() {
-			select {
-			case <-time.After(settling):
-				releaseStart(klog.FromContext(hook))
-			case <-hook.Done():
-			}
-		}()
+	if err := server.Generic.AddPostStartHook("release-memory", func(hook genericapiserver.PostStartHookContext) error {
+		go releaseMemory(hook)
 		return nil
 	}); err != nil {
 		return err
 	}
 	return server.Run(ctx)
 }
-
-// settling is how long after the start most of it is over.
-const settling = 5 * time.Second
