@@ -28,12 +28,16 @@ type Product struct {
 	Name string
 	// Package is the program's source, relative to the checkout.
 	Package string
+	// Site tells that it runs at the sites of pools, and no manifest for the
+	// cluster names it.
+	Site bool
 }
 
 // Products are all of them.
 var Products = []Product{
 	{Name: "yurt-apiserver", Package: "./cmd/yurt-apiserver"},
 	{Name: "yurt-manager", Package: "./cmd/yurt-manager"},
+	{Name: "pool-coordinator", Package: "./cmd/pool-coordinator", Site: true},
 }
 
 // Compile compiles a package of the checkout into a static executable for Linux

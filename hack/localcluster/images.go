@@ -34,6 +34,9 @@ var testSource = source{ref: TestImage, pkg: "./hack/localcluster/testimage", pr
 func products() []source {
 	var sources []source
 	for _, p := range image.Products {
+		if p.Site {
+			continue
+		}
 		ref := image.DevRegistry + "/" + p.Name + ":" + image.DevVersion
 		sources = append(sources, source{ref: ref, pkg: p.Package, program: "/" + p.Name})
 	}

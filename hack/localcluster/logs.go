@@ -69,6 +69,9 @@ func copyFiles(source, target string) error {
 // its last lives, out of a folder that SaveLogs filled.
 func TailSteppe(out io.Writer, dir string) error {
 	for _, product := range image.Products {
+		if product.Site {
+			continue
+		}
 		// By namespace, pod and uid; then by container and its lives.
 		logs, err := filepath.Glob(filepath.Join(dir, "*", "pods", "kube-system_"+product.Name+"-*", "*", "*.log"))
 		if err != nil {
