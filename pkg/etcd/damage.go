@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	bolterrors "go.etcd.io/bbolt/errors"
@@ -33,21 +34,30 @@ const asideSuffix = ".damaged-"
 
 // damage are the errors by which etcd and its parts say so.
 var damage = []error{
+	errPages, errLogEnds,
 	io.ErrUnexpectedEOF,
 	wal.ErrCRCMismatch, walpb.ErrCRCMismatch, wal.ErrSnapshotMismatch, wal.ErrSnapshotNotFound, wal.ErrFileNotFound, wal.ErrSliceOutOfRange,
 	bolterrors.ErrInvalid, bolterrors.ErrChecksum, bolterrors.ErrVersionMismatch, bolterrors.ErrInvalidMapping,
 }
 
+// errLogEnds says that a part of the write-ahead log has gone from its end.
+var errLogEnds = errors.New("the write-ahead log ends before what the database already has")
+
 // signs are parts of what they say where they have no error for it: in what they
 // panic with, and in what they log before they end the process.
 var signs = []string{
-	"etcd panicked: page ", "etcd panicked: assertion failed", "etcd panicked: freepages", "etcd panicked: runtime error", "etcd panicked: invalid freelist",
+	"etcd panicked: page ", "etcd panicked: assertion failed", "etcd panicked: freepages", "etcd panicked: invalid freelist",
 	"file size too small", "unexpected page", "proto: ", "wal: ", "snap: ",
 	"failed to read WAL", "cannot use none as id", "failed to recover v3 backend", "tocommit(", "unmarshal",
 }
 
-// looksDamaged says whether an error tells of damage.
+// looksDamaged says whether an error tells of damage. What the system refused may
+// work the next time, whatever etcd makes of it.
 func looksDamaged(err error) bool {
+	var refused syscall.Errno
+	if errors.As(err, &refused) {
+		return false
+	}
 	for _, known := range damage {
 		if errors.Is(err, known) {
 			return true

@@ -108,9 +108,22 @@ func (d *dataDir) check() (_ *identity, hasData bool, _ error) {
 	case !hasDB && id != nil:
 		missing = "its database (member/snap/db) is missing"
 	default:
-		return id, hasWAL, nil
+		return id, hasWAL, d.checkPages(hasDB, id)
 	}
 	return nil, false, fmt.Errorf("etcd data directory %s has held data before, but %s: restore it from a backup, or remove the directory to start empty and lose what it held: %w", d.path, missing, ErrDamaged)
+}
+
+// checkPages looks for damage in the database. One that is empty is none where the
+// member was never up.
+func (d *dataDir) checkPages(hasDB bool, id *identity) error {
+	path := filepath.Join(d.path, "member", "snap", "db")
+	if !hasDB {
+		return nil
+	}
+	if info, err := os.Stat(path); err == nil && info.Size() == 0 && id == nil {
+		return nil
+	}
+	return explain(d.path, checkDatabase(path))
 }
 
 // clearUnfinished sets aside what a first start left that did not get far.

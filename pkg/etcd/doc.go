@@ -16,8 +16,8 @@
 //
 // The package stands between etcd and an operator who cannot look at the
 // machine. What etcd answers by ending the process, or by starting empty, is
-// an error here that says what is wrong and what to do: a data directory that
-// has lost a part of itself is refused, a second process on it is refused, and
+// an error here that says what is wrong and what to do: a data directory that is
+// damaged is refused with ErrDamaged, a second process on it is refused, and
 // a member that can no longer write to its disk stops at once (see
 // Server.Failed). Room that a database wastes is given back, and writes that its
 // quota refused are taken again, without anybody's help.

@@ -18,6 +18,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.etcd.io/etcd/server/v3/embed"
 	"go.etcd.io/etcd/server/v3/etcdserver/api/v3rpc"
+	"go.etcd.io/etcd/server/v3/storage/schema"
 	"go.uber.org/zap"
 	"golang.org/x/sys/unix"
 	"google.golang.org/grpc"
@@ -165,10 +166,20 @@ func (s *Server) waitReady(ctx context.Context, cluster *Cluster) error {
 	defer patience.Stop()
 	waiting := time.NewTimer(tellPatience)
 	defer waiting.Stop()
+	var elected <-chan struct{} // a lone member
+	if cluster == nil {
+		elected = s.etcd.Server.FirstCommitInTermNotify()
+	}
+	has, _ := schema.ReadConsistentIndex(s.etcd.Server.Backend().ReadTx())
 	for {
 		select {
 		case <-s.etcd.Server.ReadyNotify():
 			return nil
+		case <-elected:
+			// It has added to the log, where it ended. Among others the log may lag.
+			if elected = nil; s.etcd.Server.CommittedIndex() < has {
+				return errLogEnds
+			}
 		case <-s.etcd.Server.StopNotify():
 			return ErrRemoved // nothing else stops it
 		case err := <-s.etcd.Err():
