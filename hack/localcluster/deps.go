@@ -35,6 +35,7 @@ var dependencies = []struct {
 }{
 	{ForCluster, "iproute2", program("ip")},        // network namespaces and links
 	{ForCluster, "nftables", program("nft")},       // kube-proxy's rules, and links that lose packets
+	{ForCluster, "iptables", program("iptables")},  // kube-proxy, in the mode that most clusters have
 	{ForCluster, "util-linux", program("nsenter")}, // commands in machines
 	{ForCluster, "mount", program("mount")},        // the kubelet's volumes
 	{ForCluster, "runc", program("runc")},          // containers

@@ -18,7 +18,9 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/remotecommand"
 
 	"github.com/steppe-io/steppe/hack/localcluster"
@@ -40,6 +42,11 @@ func execInPod(ctx context.Context, name string, argv ...string) (string, error)
 	if err != nil {
 		return "", err
 	}
+	return execThrough(ctx, config, client, name, argv...)
+}
+
+// execThrough is execInPod through any API server.
+func execThrough(ctx context.Context, config *rest.Config, client kubernetes.Interface, name string, argv ...string) (string, error) {
 	req := client.CoreV1().RESTClient().Post().Resource("pods").Namespace(metav1.NamespaceDefault).Name(name).SubResource("exec").
 		VersionedParams(&corev1.PodExecOptions{Command: argv, Stdout: true, Stderr: true}, scheme.ParameterCodec)
 	executor, err := remotecommand.NewWebSocketExecutor(config, "GET", req.URL().String())
