@@ -18,6 +18,7 @@ import (
 	"k8s.io/apiserver/pkg/storage/storagebackend/factory"
 	"k8s.io/apiserver/pkg/storage/value/encrypt/identity"
 	"k8s.io/client-go/tools/cache"
+	"k8s.io/utils/clock"
 
 	"github.com/steppe-io/steppe/pkg/etcd"
 )
@@ -33,7 +34,8 @@ type direct struct {
 func newDirect(member *etcd.Server, config storagebackend.Config) *direct {
 	d := &direct{member: member, stop: func() {}}
 	d.compact = sync.OnceValue(func() etcd3.Compactor {
-		compactor := etcd3.StartCompactorPerEndpoint(member.Client(), config.CompactionInterval)
+		// Not one for each endpoint: all members embedded in a process have the same.
+		compactor := etcd3.NewCompactor(member.Client(), config.CompactionInterval, clock.RealClock{}, nil)
 		d.stop = compactor.Stop
 		return compactor
 	})
