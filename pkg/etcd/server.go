@@ -166,18 +166,19 @@ func (s *Server) waitReady(ctx context.Context, cluster *Cluster) error {
 	defer patience.Stop()
 	waiting := time.NewTimer(tellPatience)
 	defer waiting.Stop()
-	var elected <-chan struct{} // a lone member
-	if cluster == nil {
-		elected = s.etcd.Server.FirstCommitInTermNotify()
+	var replayed <-chan struct{}
+	if cluster == nil { // among others the log may lag
+		read, cancel := context.WithCancel(ctx)
+		defer cancel()
+		replayed = s.replayed(read)
 	}
 	has, _ := schema.ReadConsistentIndex(s.etcd.Server.Backend().ReadTx())
 	for {
 		select {
 		case <-s.etcd.Server.ReadyNotify():
 			return nil
-		case <-elected:
-			// It has added to the log, where it ended. Among others the log may lag.
-			if elected = nil; s.etcd.Server.CommittedIndex() < has {
+		case <-replayed:
+			if replayed = nil; s.etcd.Server.CommittedIndex() < has {
 				return errLogEnds
 			}
 		case <-s.etcd.Server.StopNotify():
@@ -198,6 +199,27 @@ func (s *Server) waitReady(ctx context.Context, cluster *Cluster) error {
 			} // others may be away for days
 		}
 	}
+}
+
+// replayed returns a channel that is closed when a lone member has replayed its log
+// to the end, and not if ctx is done before. A long log is replayed in parts, and each may hold a
+// leader's first entry of an earlier life; but a leader reads only after it has
+// committed an entry of this one, behind all others.
+func (s *Server) replayed(ctx context.Context) <-chan struct{} {
+	done := make(chan struct{})
+	s.serving.Go(func() {
+		for s.etcd.Server.LinearizableReadNotify(ctx) != nil {
+			select {
+			case <-time.After(readPause): // it has no leader yet
+			case <-ctx.Done():
+				return
+			case <-s.etcd.Server.StopNotify():
+				return
+			}
+		}
+		close(done)
+	})
+	return done
 }
 
 // serve answers clients: the in-memory ones, and etcdctl on the socket.
