@@ -17,7 +17,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -41,8 +40,6 @@ type fakeKubelet struct {
 	// handle, if set, answers instead.
 	handle http.HandlerFunc
 	conns  []net.Conn
-
-	begun atomic.Int32 // programs that have begun
 }
 
 // newFakeKubelet starts a kubelet with a serving certificate, that asks for client
@@ -196,7 +193,6 @@ func (k *fakeKubelet) run(w http.ResponseWriter, req *http.Request) {
 
 // program is what runs in the containers. The command "exit N" ends with N.
 func (k *fakeKubelet) program(in io.Reader, out, errOut, status io.Writer, command []string) {
-	k.begun.Add(1)
 	if len(command) > 0 {
 		fmt.Fprintf(errOut, "%q", command)
 	}

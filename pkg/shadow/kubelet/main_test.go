@@ -4,17 +4,16 @@
 package kubelet
 
 import (
-	"io"
 	"os"
 	"testing"
 
+	"github.com/go-logr/logr"
 	"k8s.io/klog/v2"
 )
 
 // TestMain silences what the API machinery and the streaming libraries log of
 // connections that break, which here they are made to do.
 func TestMain(m *testing.M) {
-	klog.LogToStderr(false)
-	klog.SetOutput(io.Discard)
+	klog.SetLogger(logr.Discard())
 	os.Exit(m.Run())
 }

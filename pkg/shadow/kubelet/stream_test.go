@@ -79,7 +79,7 @@ func (r *rig) stream(ctx context.Context, protocol remoteProtocol, subresource s
 		r.t.Fatal(err)
 	}
 	var stdout, stderr buffer
-	if query.Has("stdout") {
+	if query.Has("stdout") && streams.Stdout == nil {
 		streams.Stdout = &stdout
 	}
 	if query.Has("stderr") && !streams.Tty {
@@ -289,15 +289,21 @@ func TestStreamsEndWhenEitherSideGoes(t *testing.T) {
 			eachWay(t, func(t *testing.T, r *rig, protocol remoteProtocol, _ string) {
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
-				hang, typed := io.Pipe()
+				stdin, typed := io.Pipe()
 				defer typed.Close()
+				var seen buffer
 				done := make(chan struct{})
 				go func() {
 					defer close(done)
 					// SPDY has no way to tell a client that something is missing.
-					_, _ = r.exec(ctx, protocol, &corev1.PodExecOptions{Stdin: true, Stdout: true, Command: []string{"cat"}}, hang)
+					_, _ = r.stream(ctx, protocol, "exec", &corev1.PodExecOptions{Stdin: true, Stdout: true, Command: []string{"cat"}},
+						remotecommand.StreamOptions{Stdin: stdin, Stdout: &seen})
 				}()
-				eventually(t, "the command has begun", func() bool { return r.kubelet.begun.Load() == 1 })
+				// A client that is still about to begin would wait for 30 s.
+				if _, err := io.WriteString(typed, "hello"); err != nil {
+					t.Fatal(err)
+				}
+				eventually(t, "the command echoes", func() bool { return seen.String() == "hello" })
 				c.end(r, cancel)
 				select {
 				case <-done:
