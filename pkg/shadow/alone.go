@@ -23,44 +23,49 @@ const (
 	electionSeconds = 15
 	// electionPause is how long a coordinator waits after an election went wrong.
 	electionPause = 5 * time.Second
+	// resignPatience bounds giving an office up, for which etcd must be well.
+	resignPatience = 2 * time.Second
 )
 
 // alone runs a job while the server runs, in one coordinator of the pool at a time.
 // The job ends when its context does, which may be because another coordinator is
 // about to take over.
-func (c *Config) alone(generic *genericapiserver.RecommendedConfig, name string, job func(context.Context)) error {
-	return generic.AddPostStartHook(name, func(hook genericapiserver.PostStartHookContext) error {
-		go func() {
-			logger := klog.FromContext(hook).WithValues("job", name)
-			for hook.Err() == nil {
-				if err := c.elected(hook, name, job); err != nil && hook.Err() == nil {
-					logger.Info("Lost an election among the coordinators, will stand again", "err", err)
-				}
-				select {
-				case <-hook.Done():
-				case <-time.After(electionPause):
-				}
+func (c *Config) alone(jobs *jobs, generic *genericapiserver.RecommendedConfig, name string, job func(context.Context)) error {
+	return jobs.add(generic, name, func(ctx context.Context) {
+		for ctx.Err() == nil {
+			if err := c.elected(ctx, name, job); err != nil && ctx.Err() == nil {
+				klog.FromContext(ctx).Info("Lost an election among the coordinators, will stand again", "err", err)
 			}
-		}()
-		return nil
+			select {
+			case <-ctx.Done():
+			case <-time.After(electionPause):
+			}
+		}
 	})
 }
 
 // elected runs the job once this coordinator is the one, for as long as it is.
+// Then it makes room for another.
 func (c *Config) elected(ctx context.Context, name string, job func(context.Context)) error {
-	session, err := concurrency.NewSession(c.Etcd, concurrency.WithTTL(electionSeconds), concurrency.WithContext(ctx))
-	if err != nil {
-		return err
-	}
-	defer session.Close()
 	host, err := os.Hostname()
 	if err != nil {
 		return err
 	}
-	election := concurrency.NewElection(session, path.Join(elections, c.Pool, name))
-	if err := election.Campaign(ctx, host); err != nil {
+	// The session outlives ctx for as long as it takes to give it up: one that is
+	// left to expire keeps others, and this one after a restart, from the job.
+	alive, expire := context.WithCancel(context.WithoutCancel(ctx))
+	defer expire()
+	interrupt := context.AfterFunc(ctx, expire)
+	session, err := concurrency.NewSession(c.Etcd, concurrency.WithTTL(electionSeconds), concurrency.WithContext(alive))
+	if err != nil {
 		return err
 	}
+	interrupt()
+	defer func() {
+		defer time.AfterFunc(resignPatience, expire).Stop()
+		session.Close() // or it expires
+	}()
+
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go func() {
@@ -70,6 +75,10 @@ func (c *Config) elected(ctx context.Context, name string, job func(context.Cont
 		case <-ctx.Done():
 		}
 	}()
+	election := concurrency.NewElection(session, path.Join(elections, c.Pool, name))
+	if err := election.Campaign(ctx, host); err != nil {
+		return err
+	}
 	job(ctx)
 	return nil
 }

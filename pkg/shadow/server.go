@@ -41,6 +41,7 @@ type Server struct {
 	// Resources are Kubernetes' own.
 	Resources *builtin.Resources
 
+	jobs      *jobs
 	connector *kubelet.Connector
 }
 
@@ -53,6 +54,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	}
 	config.AsKubernetes()
 	generic := config.Generic
+	jobs := &jobs{}
 	generic.LongRunningFunc = filters.BasicLongRunningRequestCheck(
 		sets.NewString("watch", "proxy"),
 		sets.NewString("attach", "exec", "proxy", "log", "portforward"),
@@ -89,7 +91,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 		return nil, err
 	}
 	objects := objects{resources}
-	if err := c.allocate(resources, generic); err != nil {
+	if err := c.allocate(jobs, resources, generic); err != nil {
 		return nil, err
 	}
 
@@ -101,10 +103,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	if err := identities.authenticator.ApplyTo(&generic.Authentication, generic.SecureServing); err != nil {
 		return nil, fmt.Errorf("asking clients for certificates: %w", err)
 	}
-	if err := generic.AddPostStartHook("keep-token-keys", func(ctx genericapiserver.PostStartHookContext) error {
-		go identities.issuer.Run(ctx)
-		return nil
-	}); err != nil {
+	if err := jobs.add(generic, "keep-token-keys", identities.issuer.Run); err != nil {
 		return nil, err
 	}
 
@@ -114,7 +113,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 		return nil, err
 	}
 
-	if err := c.alone(generic, "complete-deletions", completeDeletions(loopback)); err != nil {
+	if err := c.alone(jobs, generic, "complete-deletions", completeDeletions(loopback)); err != nil {
 		return nil, err
 	}
 	connector, err := c.serveSubresources(resources, objects, generic, identities)
@@ -137,12 +136,22 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	if err := custom.Publish(server.Generic); err != nil {
 		return nil, err
 	}
-	return &Server{server, resources, connector}, nil
+	// What has no end of its own ends before the server stops to serve: jobs need it
+	// to, and it would wait for streams.
+	for name, end := range map[string]func(){"end-jobs": jobs.end, "end-streams": connector.Close} {
+		if err := server.Generic.AddPreShutdownHook(name, func() error { end(); return nil }); err != nil {
+			return nil, err
+		}
+	}
+	return &Server{server, resources, jobs, connector}, nil
 }
 
-// Run serves until ctx is done.
+// Run serves until ctx is done. When it returns, its jobs and all streams to kubelets
+// have ended.
 func (s *Server) Run(ctx context.Context) error {
+	// In case that it could not even begin.
 	defer s.connector.Close()
+	defer s.jobs.end()
 	return s.Server.Run(ctx)
 }
 

@@ -22,7 +22,7 @@ import (
 const nodePorts = "/steppe/node-ports"
 
 // allocate has Services made on site get their addresses and ports.
-func (c *Config) allocate(resources *builtin.Resources, generic *genericapiserver.RecommendedConfig) error {
+func (c *Config) allocate(jobs *jobs, resources *builtin.Resources, generic *genericapiserver.RecommendedConfig) error {
 	cloud := cloudRanges{generic.SharedInformerFactory.Networking().V1().ServiceCIDRs().Lister()}
 	allocator, err := clusterip.New(clusterip.Config{
 		Ranges:      c.ServiceRanges,
@@ -37,7 +37,7 @@ func (c *Config) allocate(resources *builtin.Resources, generic *genericapiserve
 		return fmt.Errorf("allocating addresses of services: %w", err)
 	}
 	resources.Allocate(allocator)
-	return c.alone(generic, "repair-service-addresses", allocator.Run)
+	return c.alone(jobs, generic, "repair-service-addresses", allocator.Run)
 }
 
 // cloudRanges is what the cloud gives addresses from.
