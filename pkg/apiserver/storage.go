@@ -201,9 +201,15 @@ func (c *Config) Etcd() genericoptions.EtcdOptions { return c.storage.options }
 
 // Objects returns where objects are, for who reads and writes them without serving
 // them. None are kept in memory.
-func (s *Storage) Objects(api API) generic.RESTOptionsGetter {
-	factory := s.factory(s.options.StorageConfig, api)
-	return Uncached(s.wrap(&genericoptions.StorageFactoryRestOptionsFactory{Options: s.options, StorageFactory: factory}))
+func (s *Storage) Objects(api API) (generic.RESTOptionsGetter, error) {
+	options := s.options
+	options.SkipHealthEndpoints = true
+	// Only a server's configuration takes up how objects are encrypted.
+	config := genericapiserver.NewConfig(api.Codecs)
+	if err := options.ApplyWithStorageFactoryTo(s.factory(options.StorageConfig, api), config); err != nil {
+		return nil, fmt.Errorf("configuring storage: %w", err)
+	}
+	return Uncached(s.wrap(config.RESTOptionsGetter)), nil
 }
 
 func (s *Storage) factory(config storagebackend.Config, api API) *serverstorage.DefaultStorageFactory {

@@ -51,5 +51,9 @@ func definitions(ref common.ReferenceCallback) map[string]common.OpenAPIDefiniti
 // The caller destroys them.
 func OpenResources(storage *apiserver.Storage) (*resources.Resources, error) {
 	api := NewAPI()
-	return resources.New(resources.Config{Scheme: api.Scheme, Codecs: api.Codecs, Storage: storage.Objects(api)})
+	objects, err := storage.Objects(api)
+	if err != nil {
+		return nil, err
+	}
+	return resources.New(resources.Config{Scheme: api.Scheme, Codecs: api.Codecs, Storage: objects})
 }

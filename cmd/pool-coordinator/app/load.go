@@ -46,7 +46,10 @@ own resources can be loaded, custom resources cannot.`,
 		},
 	}
 	addDataDirFlag(cmd, o, func(fss *cliflag.NamedFlagSets) {
-		fss.FlagSet("Load").StringSliceVarP(&files, "filename", "f", files, "Files of objects in YAML or JSON; - is standard input. Required.")
+		fs := fss.FlagSet("Load")
+		fs.StringSliceVarP(&files, "filename", "f", files, "Files of objects in YAML or JSON; - is standard input. Required.")
+		encryption := &o.Server.Storage.Etcd.EncryptionProviderConfigFilepath
+		fs.StringVar(encryption, "encryption-provider-config", *encryption, "The coordinator's --encryption-provider-config, if it has one.")
 	})
 	return cmd
 }

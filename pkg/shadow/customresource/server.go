@@ -76,7 +76,7 @@ func New(config Config) (*Server, error) {
 	c := &extserver.Config{
 		GenericConfig: &genericapiserver.RecommendedConfig{Config: generic, SharedInformerFactory: config.Informers},
 		ExtraConfig: extserver.ExtraConfig{
-			CRDRESTOptionsGetter: config.Root.Direct(extoptions.NewCRDRESTOptionsGetter(etcd, nil, generic.StorageObjectCountTracker)),
+			CRDRESTOptionsGetter: config.Root.Direct(extoptions.NewCRDRESTOptionsGetter(etcd, generic.ResourceTransformers, generic.StorageObjectCountTracker)),
 			MasterCount:          config.Replicas,
 			AuthResolverWrapper:  webhook.NewDefaultAuthenticationInfoResolverWrapper(nil, nil, generic.LoopbackClientConfig, noopoteltrace.NewTracerProvider()),
 			ServiceResolver:      config.Services,
