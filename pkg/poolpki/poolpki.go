@@ -6,11 +6,12 @@
 // that they can be renewed while the cloud is out of reach, and one pool's mean
 // nothing in another.
 //
-// A directory holds them all. ca.crt and ca.key are made if they are missing; where
-// a pool has several coordinators, both are copied from the first to the others, as
-// kubeadm has it for control planes. The other pairs are this coordinator's own.
-// They are renewed here, long before they end and when what they are made out to
-// changes. The CA is not: who replaces its files has the others renewed with it.
+// A directory holds them all. ca.crt and ca.key are made if they are missing at the
+// start, never later, as somebody may be about to replace them; where a pool has
+// several coordinators, both are copied from the first to the others, as kubeadm has
+// it for control planes. The other pairs are this coordinator's own. They are renewed
+// here, long before they end and when what they are made out to changes. The CA is
+// not: who replaces its files has the others renewed with it.
 //
 // Files are replaced as a whole, and are on disk before the old ones are gone. A
 // certificate and its key are two files: a reader that finds two that do not fit is
@@ -67,6 +68,7 @@ type PKI struct {
 	clock     clock.PassiveClock
 	addresses func() ([]net.IP, error) // the machine's
 
+	hasCA   bool   // whether there has been a CA
 	trouble string // what failed last, so that it is logged once
 }
 
@@ -118,6 +120,7 @@ func (p *PKI) ensure() error {
 	if err != nil {
 		return err
 	}
+	p.hasCA = true
 	machine, err := p.addresses()
 	if err != nil {
 		return fmt.Errorf("finding the addresses of this machine: %w", err)
@@ -183,6 +186,9 @@ func (p *PKI) newCA() (*authority.Authority, error) {
 		if _, err := os.Lstat(p.path(name)); err == nil {
 			return nil, fmt.Errorf("of the CA of the pool there is only %s: restore the other file beside it, or remove it for a new CA, which all clients of the pool must then be told to trust", p.path(name))
 		}
+	}
+	if p.hasCA {
+		return nil, fmt.Errorf("the CA of the pool is no longer in %s: restore ca.crt and ca.key, or restart the coordinator for a new CA, which all clients of the pool must then be told to trust", p.config.Dir)
 	}
 	ca, err := authority.New("steppe-pool-ca:"+p.config.Pool, caLifetime, p.clock.Now())
 	if err != nil {

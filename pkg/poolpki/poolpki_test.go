@@ -168,6 +168,35 @@ func TestCAIsNeverReplaced(t *testing.T) {
 	}
 }
 
+// Files may be away for a moment, as while somebody replaces them.
+func TestCAIsMadeAtTheStartAlone(t *testing.T) {
+	now := time.Now()
+	p, err := open(t, t.TempDir(), now, "192.0.2.1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := serving(t, p, "192.0.2.1", now)
+	for _, name := range []string{"ca.crt", "ca.key"} {
+		if err := os.Rename(p.path(name), p.path(name+".away")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := p.ensure(); err == nil || !strings.Contains(err.Error(), "no longer") {
+		t.Errorf("without its CA it says %v", err)
+	}
+	for _, name := range []string{"ca.crt", "ca.key"} {
+		if err := os.Rename(p.path(name+".away"), p.path(name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := p.ensure(); err != nil {
+		t.Fatal(err)
+	}
+	if !serving(t, p, "192.0.2.1", now).Equal(before) {
+		t.Error("it has another certificate")
+	}
+}
+
 func TestKeysAreTheOwnersAlone(t *testing.T) {
 	p, err := open(t, t.TempDir(), time.Now(), "192.0.2.1")
 	if err != nil {
