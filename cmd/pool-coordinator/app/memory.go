@@ -14,20 +14,20 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+	"k8s.io/apiserver/pkg/features"
+	utilfeature "k8s.io/apiserver/pkg/util/feature"
 	"k8s.io/klog/v2"
 )
 
-// gcPercent has the heap grow by half before it is collected, not to its double: a
-// site's machine has memory to spare for pods, and processor time to spare in
-// between.
-const gcPercent = 50
-
-// saveMemory makes the program small rather than fast, unless the environment says
-// how its garbage is to be collected.
-func saveMemory() {
-	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetGCPercent(gcPercent)
+// serveWatchesOnSmallStacks has a watch wait for events on a stack that has not
+// grown by the dozens of handlers that have let the request in: of those there are
+// hundreds, as each kubelet watches each Secret by itself. The feature is Kubernetes'
+// own and off by default.
+func serveWatchesOnSmallStacks() error {
+	if utilfeature.DefaultFeatureGate.Enabled(features.APIServingWithRoutine) {
+		return nil
 	}
+	return utilfeature.DefaultMutableFeatureGate.OverrideDefault(features.APIServingWithRoutine, true)
 }
 
 const (
@@ -76,7 +76,7 @@ func releaseFiles(started bool) error {
 		return fmt.Errorf("reading /proc/self/smaps: %w", err)
 	}
 	for _, m := range mappings {
-		advice := 0
+		var advice int
 		switch {
 		case m.path == program && !m.changed:
 			advice = unix.MADV_DONTNEED

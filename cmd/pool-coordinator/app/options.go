@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/runtime"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
 	cliflag "k8s.io/component-base/cli/flag"
 	"k8s.io/component-base/logs"
@@ -81,6 +82,7 @@ func NewOptions() *Options {
 		cluster:               newClusterOptions(),
 	}
 	o.Server.Recommended.SecureServing.BindPort = defaultPort
+	utilruntime.Must(serveWatchesOnSmallStacks())
 	// Nobody is at the site to wait for watches to end at their leisure.
 	o.Server.Run.ShutdownWatchTerminationGracePeriod = shutdownGracePeriod
 	audit := &o.Server.Recommended.Audit.LogOptions
@@ -110,7 +112,7 @@ func (o *Options) addOwnFlags(fs *pflag.FlagSet) {
 	fs.StringSliceVar(&o.ServiceRanges, "service-cluster-ip-range", o.ServiceRanges,
 		"CIDRs, one for each family at most, from which Services made on site get their ClusterIPs, such as 10.112.0.0/16. They must be the pool's alone: apart from the cluster's range of Services, of its pods, and from the site's network. Without it Services that need an address can only be made in the cloud.")
 	fs.Var(&o.NodePorts, "service-node-port-range",
-		"Node ports that Services made on site get, such as 32000-32199. They must be the pool's alone: outside the range of the kube-apiserver's flag of that name. Without it Services that need a node port can only be made in the cloud.")
+		"Node ports that Services made on site get, within 30000-32767, such as 32600-32767. They must be the pool's alone: have the kube-apiserver's flag of that name leave them out. Without it Services that need a node port can only be made in the cloud.")
 	fs.StringSliceVar(&o.Hosts, "serving-hosts", o.Hosts,
 		"Names and addresses by which the coordinator is reached, beside those of its machine, such as that of a load balancer. The certificates that it issues itself are made out to them too.")
 	fs.DurationVar(&o.EventTTL, "event-ttl", o.EventTTL,

@@ -71,7 +71,7 @@ Objects are kept in an etcd inside the process, in --data-dir.`,
 // end is: the server drains (see package apiserver), then the storage closes.
 func Run(ctx context.Context, o *Options) (err error) {
 	logger := klog.FromContext(ctx)
-	saveMemory()
+	saveMemory(ctx)
 	logger.Info("Starting", "version", version.Get().GitVersion, "pool", o.Pool)
 
 	pki, err := o.openPKI()
