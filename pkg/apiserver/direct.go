@@ -133,6 +133,7 @@ type closer interface {
 func (d *direct) store(client *clientv3.Client, config *storagebackend.ConfigForResource, prefix string, newFunc, newListFunc func() runtime.Object) (closer, error) {
 	kube := &kubernetes.Client{Client: client}
 	kube.Kubernetes = kube
+	explainRefusals(client)
 	kube.KV = etcd3.NewETCDLatencyTracker(kube.KV)
 	versioner := storage.APIObjectVersioner{}
 	transformer := config.Transformer
