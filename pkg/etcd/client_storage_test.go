@@ -59,6 +59,10 @@ func TestStorageSuite(t *testing.T) {
 	}
 	type suite = func(context.Context, *testing.T, storage.Interface)
 	ignoreKey := func(context.Context, *testing.T, string) {}
+	// Not among them is RunTestNamespaceScopedWatch, which changes keys right after it
+	// has begun to watch, dozens of times. etcd notes that a watch wants previous
+	// values only once it has begun, so that on a busy machine an event comes without;
+	// an API server ends such a watch, and its client lists anew.
 	cases := map[string]suite{
 		"create": func(ctx context.Context, t *testing.T, s storage.Interface) {
 			storagetesting.RunTestCreate(ctx, t, s, ignoreKey)
@@ -81,7 +85,6 @@ func TestStorageSuite(t *testing.T) {
 		"watch cancelled":                    storagetesting.RunTestWatchContextCancel,
 		"watch timed out":                    storagetesting.RunTestWatcherTimeout,
 		"watch of a delete has its version":  storagetesting.RunTestWatchDeleteEventObjectHaveLatestRV,
-		"watch of a namespace":               storagetesting.RunTestNamespaceScopedWatch,
 		"watch with initial events":          storagetesting.RunWatchSemantics,
 		"watch with initial events, further": storagetesting.RunWatchSemanticInitialEventsExtended,
 	}
