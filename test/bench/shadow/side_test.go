@@ -41,8 +41,8 @@ type side struct {
 	stop func()
 	// pids are the processes of the present life.
 	pids func() []int
-	// data is the folder that it keeps its data in.
-	data string
+	// home is the folder for all that it keeps, and data that of its objects.
+	home, data string
 	// log is what the API server prints.
 	log string
 	// user returns the access of a user, by certificate. Each has a connection of
@@ -58,7 +58,7 @@ func newSides(dir string) ([]*side, error) {
 	if err != nil {
 		return nil, err
 	}
-	real, err := newReal(filepath.Join(dir, "real"))
+	real, err := newReal(filepath.Join(dir, "real"), filepath.Join(own.home, "audit", "policy.yaml"))
 	if err != nil {
 		return nil, err
 	}
@@ -77,14 +77,21 @@ func newShadow(dir string) (*side, error) {
 		start: func(context.Context) error { return p.Start() },
 		stop:  p.Stop,
 		pids:  func() []int { return []int{p.Pid()} },
-		data:  filepath.Join(dir, "coordinator", "data"),
+		home:  p.DataDir(),
+		data:  filepath.Join(p.DataDir(), "etcd"),
 		log:   p.LogPath,
 		user:  p.UserConfig,
 	}, nil
 }
 
-func newReal(dir string) (*side, error) {
-	config := controlplane.Config{Dir: dir, Binaries: programs, Fsync: true}
+// newReal prepares the alternative. It keeps an audit log by the policy of the pool's
+// server, which has written it when it has started for the first time.
+func newReal(dir, policy string) (*side, error) {
+	config := controlplane.Config{Dir: dir, Binaries: programs, Fsync: true, APIServerArgs: []string{
+		"--audit-policy-file=" + policy,
+		"--audit-log-path=" + filepath.Join(dir, "audit.log"),
+		"--audit-log-maxsize=20", "--audit-log-maxbackup=3",
+	}}
 	for _, port := range []*int{&config.Ports.APIServer, &config.Ports.EtcdClient, &config.Ports.EtcdPeer} {
 		var err error
 		if *port, err = process.FreePort(); err != nil {
@@ -104,6 +111,7 @@ func newReal(dir string) (*side, error) {
 		},
 		stop: func() { cp.Stop() },
 		pids: func() []int { return cp.Pids() },
+		home: dir,
 		data: filepath.Join(dir, "etcd"),
 		log:  filepath.Join(dir, "log", binaries.KubeAPIServer+".log"),
 		user: func(name string, groups ...string) (*rest.Config, error) {
