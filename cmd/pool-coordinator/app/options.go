@@ -185,6 +185,13 @@ func (o *Options) Validate() error {
 	if (o.FrontProxyCAFile == "") != (len(o.FrontProxyNames) == 0) {
 		errs = append(errs, errors.New("--requestheader-client-ca-file and --requestheader-allowed-names must be given together"))
 	}
+	serving := o.Server.Recommended.SecureServing
+	if serving.BindPort == 0 {
+		errs = append(errs, errors.New("--secure-port must be a port: nothing else is served"))
+	}
+	if pair := serving.ServerCert.CertKey; (pair.CertFile == "") != (pair.KeyFile == "") {
+		errs = append(errs, errors.New("--tls-cert-file and --tls-private-key-file must be given together"))
+	}
 	errs = append(errs, o.cluster.validate()...)
 	if _, err := o.serviceRanges(); err != nil {
 		errs = append(errs, err)
