@@ -76,6 +76,7 @@ builtin=(
 	k8s.io/api/resource/v1
 	k8s.io/api/scheduling/v1
 	k8s.io/api/storage/v1
+	k8s.io/metrics/pkg/apis/metrics/v1beta1
 )
 "$tools/openapi-gen" --go-header-file "$header" \
 	--output-dir generated/openapi/builtin --output-pkg "$module/generated/openapi/builtin" \

@@ -19,6 +19,7 @@ import (
 	resources "github.com/steppe-io/steppe/pkg/shadow/builtin"
 	"github.com/steppe-io/steppe/pkg/shadow/defaulting"
 	"github.com/steppe-io/steppe/pkg/shadow/kubelet"
+	"github.com/steppe-io/steppe/pkg/shadow/resourcemetrics"
 	"github.com/steppe-io/steppe/pkg/shadow/scheme"
 )
 
@@ -28,10 +29,11 @@ func NewAPI() apiserver.API {
 	utilruntime.Must(defaulting.AddToScheme(types))
 	utilruntime.Must(resources.AddFieldLabels(types))
 	utilruntime.Must(kubelet.AddConversions(types))
+	utilruntime.Must(resourcemetrics.AddToScheme(types))
 	return apiserver.API{
 		Title:           "Steppe pool",
 		Scheme:          types,
-		Names:           apiserver.NewScheme(scheme.AddVersions, install.Install),
+		Names:           apiserver.NewScheme(scheme.AddVersions, resourcemetrics.AddVersion, install.Install),
 		Codecs:          serializer.NewCodecFactory(types, serializer.WithStreamingCollectionEncodingToJSON(), serializer.WithStreamingCollectionEncodingToProtobuf()),
 		Definitions:     definitions,
 		Keys:            resources.Keys(),

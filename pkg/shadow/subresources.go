@@ -10,17 +10,19 @@ import (
 	"k8s.io/apiserver/pkg/registry/generic"
 	"k8s.io/apiserver/pkg/registry/rest"
 	genericapiserver "k8s.io/apiserver/pkg/server"
+	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
 
 	"github.com/steppe-io/steppe/pkg/apiserver"
 	appsregistry "github.com/steppe-io/steppe/pkg/registry/apps"
 	"github.com/steppe-io/steppe/pkg/shadow/auth/serviceaccount"
 	"github.com/steppe-io/steppe/pkg/shadow/builtin"
 	"github.com/steppe-io/steppe/pkg/shadow/kubelet"
+	"github.com/steppe-io/steppe/pkg/shadow/resourcemetrics"
 	"github.com/steppe-io/steppe/pkg/shadow/review"
 )
 
-// serveSubresources adds what is not kept in the storage: reviews, tokens, and
-// ways to kubelets and pods. The caller closes the ways.
+// serveSubresources adds what is not kept in the storage: reviews, tokens, ways to
+// kubelets and pods, and what kubelets measure. The caller closes the ways.
 func (c *Config) serveSubresources(resources *builtin.Resources, objects objects, generic *genericapiserver.RecommendedConfig, identities *identities) (*kubelet.Connector, error) {
 	for path, storage := range review.Authentication(identities.authenticator.Token, identities.audiences) {
 		resources.Add(authenticationv1.SchemeGroupVersion, path, storage)
@@ -48,6 +50,9 @@ func (c *Config) serveSubresources(resources *builtin.Resources, objects objects
 		"services/proxy":   kubelet.NewServiceProxyREST(connector, services, objects.endpointSlices),
 	} {
 		resources.Add(corev1.SchemeGroupVersion, path, storage)
+	}
+	for path, storage := range resourcemetrics.Storage(connector.Get, resources.Store(corev1.Resource("nodes")), resources.Store(corev1.Resource("pods"))) {
+		resources.Add(metricsv1beta1.SchemeGroupVersion, path, storage)
 	}
 	return connector, nil
 }

@@ -50,6 +50,21 @@ func testOperations(t *testing.T, s *site) {
 		}
 		awaitLine(t, lines, "GET /followed")
 	})
+	t.Run("top", func(t *testing.T) {
+		for args, want := range map[string]string{
+			"top nodes --no-headers":                     cluster.Edge(2).Name + ` +\d+m`,
+			"top pods --no-headers":                      name + ` +\d+m`,
+			"top pods --no-headers --containers " + name: name + ` +main +\d+m`,
+		} {
+			eventually(t, "kubectl "+args, func(context.Context) error {
+				out, err := s.kubectl(t, "", strings.Fields(args)...)
+				if err == nil && !regexp.MustCompile(want).MatchString(out) {
+					err = fmt.Errorf("got %q, want %q in it", out, want)
+				}
+				return err
+			})
+		}
+	})
 	t.Run("exec", func(t *testing.T) {
 		if out, err := s.kubectl(t, "typed\n", "exec", "--stdin", name, "--", "/testimage", "cat"); err != nil || out != "typed\n" {
 			t.Errorf("got %q, %v", out, err)

@@ -161,7 +161,8 @@ func TestKubectlKnowsTheSameResources(t *testing.T) {
 			t.Fatalf("kubectl %s: %v\n%s", args, err, out)
 		}
 		return slices.DeleteFunc(strings.Split(steady(strings.TrimSpace(out)), "\n"), func(line string) bool {
-			return strings.Contains(line, "example.com/") || strings.Contains(line, "openyurt.io/")
+			// In a cluster, metrics are of the metrics-server.
+			return strings.Contains(line, "example.com/") || strings.Contains(line, "openyurt.io/") || strings.Contains(line, "metrics.k8s.io/")
 		})
 	}
 	ours, theirs := lines(newKubectl(t, kubeconfigOf(t, "kubernetes-admin", "system:masters"))), lines(newKubectl(t, c.Kubeconfig()))
