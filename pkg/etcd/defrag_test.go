@@ -5,9 +5,12 @@ package etcd
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"go.etcd.io/etcd/api/v3/etcdserverpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -93,5 +96,44 @@ func TestDefragShrinksWhileServing(t *testing.T) {
 	}
 	if got, err := startMember(t, cfg).Client().Get(t.Context(), "/busy/", clientv3.WithPrefix()); err != nil || len(got.Kvs) != 4 {
 		t.Errorf("got %v, %v after a restart, want what was written meanwhile", got, err)
+	}
+}
+
+// A database that is full of what is still wanted is rewritten once, not over and
+// over: that would wear the disk and hold up every call.
+func TestFullDatabaseIsRewrittenOnce(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for some rounds of looking for room")
+	}
+	t.Parallel()
+	s := startMember(t, Config{Dir: t.TempDir(), UnsafeNoFsync: true, QuotaBytes: 16 << 20})
+	value := strings.Repeat("x", 1<<20)
+	full := false
+	for i := range 64 {
+		if _, err := s.Client().Put(t.Context(), fmt.Sprint("key", i), value); err != nil {
+			full = true
+			break
+		}
+	}
+	if !full {
+		t.Fatal("64 MiB went into a database of 16 MiB")
+	}
+	file := func() os.FileInfo {
+		info, err := os.Stat(filepath.Join(s.Dir(), "member", "snap", "db"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info
+	}
+	before := file()
+	changed := 0
+	for deadline := time.Now().Add(4 * quotaPeriod); time.Now().Before(deadline); time.Sleep(quotaPeriod / 10) {
+		if now := file(); !os.SameFile(before, now) { // a rewritten one is another file
+			before = now
+			changed++
+		}
+	}
+	if changed > 1 {
+		t.Errorf("it was rewritten %d times", changed)
 	}
 }

@@ -32,9 +32,16 @@ func (s *Server) keepQuota(ctx context.Context, quota int64) {
 	tick := time.NewTicker(quotaPeriod)
 	defer tick.Stop()
 	told := false
+	failedAt := int64(0) // revision at which there was no room to be made
 	for {
-		if s.outOfSpace() {
+		// It rewrites the whole database, so it is not tried again before something has
+		// been deleted.
+		if revision := s.etcd.Server.KV().Rev(); s.outOfSpace() && revision != failedAt {
 			freed, err := s.makeRoom(ctx, quota)
+			failedAt = 0
+			if !freed && err == nil {
+				failedAt = revision
+			}
 			if freed {
 				logger.Info("Made room in etcd, writes are accepted again", "size", s.etcd.Server.Backend().Size(), "quota", quota)
 			} else if !told && ctx.Err() == nil {
