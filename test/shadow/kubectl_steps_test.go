@@ -225,7 +225,7 @@ var steps = []step{
 	{name: "pod ends", args: "get pod web-1 -n shop", want: []string{"Terminating"}},
 	{name: "delete pod now", args: "delete pod web-1 -n shop --force --grace-period=0", want: []string{"force deleted"}},
 	{name: "delete by file", stdin: blue, args: "delete -f -", want: []string{`configmap "settings" deleted`}},
-	{name: "delete several", args: "delete deploy/web svc/web secret/password -n shop --cascade=orphan", want: []string{`deployment.apps "web" deleted`}},
+	{name: "delete several", args: "delete deploy/web svc/web secret/password -n shop --cascade=orphan --wait=false", want: []string{`deployment.apps "web" deleted`}},
 	{name: "delete namespace", args: "delete ns shop --wait=false", want: []string{`namespace "shop" deleted`}},
 	{name: "delete node", args: "delete node kubectl-node", want: []string{"deleted"}},
 }
